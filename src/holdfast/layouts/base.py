@@ -95,7 +95,7 @@ class Look:
                     found[path] = entry._replace(path=path)
         return found
 
-    def list(self, path: str = "") -> list[Entry]:
+    def list(self, path: str = "") -> Sequence[Entry]:
         """The entries directly in ``path`` (names relative to it); empty if it is not there."""
         try:
             return self.store.list(self._at(path))
@@ -180,8 +180,10 @@ class Layout(abc.ABC):
         return ()
 
     def repoint(self, pointer: Pointer, look: Look, to: str | None) -> Mapping[str, bytes | str] | None:
-        """What would the pointer's file hold if it named ``to`` instead? By path: bytes of a file, or a link's
-        target as str. None: this pointer cannot be rewritten. Only reads: the prune writes.
+        """What would the pointer's file hold if it named ``to`` instead?
+
+        By path: the bytes of a file, or a link's target as str. None: this pointer cannot be rewritten.
+        Only reads: the prune writes.
         """
         del pointer, look, to
         return None

@@ -13,7 +13,9 @@ import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from holdfast.errors import StoreError
 
 
 class Kind(enum.IntEnum):
@@ -61,7 +63,7 @@ class Store(abc.ABC):
     facts: StoreFacts
 
     @abc.abstractmethod
-    def list(self, path: str, *, stat: bool = False) -> list[Entry]:
+    def list(self, path: str, *, stat: bool = False) -> Sequence[Entry]:
         """What lies directly in ``path``?
 
         In no promised order. Links are listed, not followed. With ``stat`` sizes, times, link counts and link
@@ -70,7 +72,7 @@ class Store(abc.ABC):
         """
 
     @abc.abstractmethod
-    def tree(self, path: str, *, limit: int = 1_000_000) -> list[Entry]:
+    def tree(self, path: str, *, limit: int = 1_000_000) -> Sequence[Entry]:
         """What lies in ``path`` at any depth, files and directories, with ``stat``?
 
         Paths are relative to ``path``. A file or link lists as itself alone, under its own last name component.
