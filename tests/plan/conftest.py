@@ -34,16 +34,16 @@ def run(*checkpoints, **more):
     return Run(**(given | more))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def now():
     return NOW
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run():
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_checkpoint():
     return checkpoint
