@@ -1,0 +1,70 @@
+"""Which number in a name is the step? Pure, linear in the length of the name, and whole names only.
+
+Frameworks whose checkpoints are known by what lies inside let their user choose the name: ``step_1``, ``epoch_3``,
+``async_5``, ``best_model``. These rules say what such a name means.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+STEPS = ("step", "steps", "global_step", "globalstep", "iter", "iteration", "it", "update", "updates", "batch", "ba")
+EPOCHS = ("epoch", "epochs", "ep")
+ALIASES = frozenset({"last", "latest", "best", "final", "ema", "swa"})
+_NUMBER = re.compile(r"\d+")
+_WORD_BEFORE = re.compile(r"([A-Za-z]+)[-_=.]?\Z")
+_WORDS = re.compile(r"[A-Za-z]+")
+LONGEST = 18
+"""A number with more digits is none of ours: it would not fit 64 bits."""
+
+
+class Numbered(NamedTuple):
+    """What does a name say?"""
+
+    template: str
+    """The name with ``{step}``, ``{epoch}`` or ``{number}`` where its numbers were."""
+    step: int | None
+    """The step; without one the epoch, or the only number that there is. None: no number, or several unnamed ones."""
+
+
+def is_alias(name: str) -> bool:
+    """Does a whole word of the name say that it is no member of a series (``best``, ``last``, ``final``, ...)?"""
+    return any(word.lower() in ALIASES for word in _WORDS.findall(name))
+
+
+def read(name: str) -> Numbered:
+    """Which step does a free name carry, and which series is it of? ``epoch_1_step_500``: step 500."""
+    found = [(match, _meaning(name[: match.start()])) for match in _NUMBER.finditer(name)]
+    return Numbered(
+        _template(name, found), _step([(int(m[0]), meaning) for m, meaning in found if len(m[0]) <= LONGEST])
+    )
+
+
+def _meaning(before: str) -> str:
+    word = _WORD_BEFORE.search(before[-24:])
+    text = word[1].lower() if word else ""
+    if text in STEPS:
+        return "step"
+    return "epoch" if text in EPOCHS else "number"
+
+
+def _template(name: str, found: list[tuple[re.Match[str], str]]) -> str:
+    """The name with its numbers replaced; a number that is not the step stays where a step is named."""
+    named = {meaning for _, meaning in found} - {"number"}
+    if not named and len(found) != 1:
+        return name
+    pieces, at = [], 0
+    for match, meaning in found:
+        if meaning in named or not named:
+            pieces += [name[at : match.start()], f"{{{meaning}}}"]
+            at = match.end()
+    return "".join([*pieces, name[at:]])
+
+
+def _step(numbers: list[tuple[int, str]]) -> int | None:
+    for wanted in ("step", "epoch"):
+        of_kind = [number for number, meaning in numbers if meaning == wanted]
+        if of_kind:
+            return of_kind[-1]
+    return numbers[0][0] if len(numbers) == 1 else None

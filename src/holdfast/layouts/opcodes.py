@@ -1,0 +1,113 @@
+"""What does a pickle say, read as opcodes? Nothing here executes one: no import, no call, no object is made.
+
+``torch.save`` files are zips whose ``data.pkl`` is a pickle; a DCP ``.metadata`` is one. Both can be read for the
+strings and numbers in them, which is enough to know a step, a world size, or which shards there must be.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+from typing import TYPE_CHECKING
+
+from holdfast.layouts.integrity import zip_first
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from holdfast.layouts.base import Look
+
+MAX_OPS = 200_000
+MAX_METADATA = 4 << 30
+_CHUNK, _LONGEST = 4 << 20, 255
+_NUMBERS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "INT"})
+_MEMO = frozenset({"BINPUT", "LONG_BINPUT", "MEMOIZE", "PUT"})
+
+
+def operations(data: bytes) -> Iterator[tuple[str, object]]:
+    """Which operations does a pickle consist of, in order? Ends silently where it is cut, wrong, or too long."""
+    try:
+        for count, (code, argument, _) in enumerate(pickletools.genops(io.BytesIO(data))):
+            if count >= MAX_OPS:
+                return
+            yield code.name, argument
+    except (ValueError, OverflowError):
+        return
+
+
+def numbers(data: bytes, wanted: Collection[str]) -> dict[str, float]:
+    """Which number stands directly after each of these keys, where it occurs first? Also in a pickle cut short.
+
+    ``{"epoch": 3, "global_step": 900}``: an int where the pickle has an int. Absent keys are left out.
+    """
+    found: dict[str, float] = {}
+    key: object = None
+    for name, argument in operations(data):
+        if name in _NUMBERS and key in wanted and isinstance(argument, int | float):
+            found.setdefault(str(key), argument)
+        if len(found) == len(wanted):
+            break
+        if name not in _MEMO:
+            key = argument if name.endswith("UNICODE") else None
+    return found
+
+
+def torch_head(look: Look, path: str, *, limit: int = 4096) -> bytes:
+    """How does the pickle inside a ``torch.save`` zip begin? Empty: no such file. One read of ``limit`` bytes."""
+    name, data = zip_first(look, path, limit=limit)
+    return data if name.endswith("data.pkl") else b""
+
+
+def torch_numbers(look: Look, path: str, wanted: Collection[str], *, limit: int = 4096) -> Mapping[str, float]:
+    """Which numbers stand after these keys in a ``torch.save`` file? See :func:`numbers`. One read."""
+    return numbers(torch_head(look, path, limit=limit), wanted)
+
+
+def names_in_metadata(look: Look, path: str, suffix: bytes = b".distcp") -> frozenset[str] | None:
+    """Which shards does a DCP ``.metadata`` name: its string constants that end in ``suffix``?
+
+    None: it is not there, not whole (a pickle ends in a full stop) or longer than 4 GiB. Read in pieces of 4 MiB,
+    so that memory stays bounded however many tensors there are; a string is known by the length before it.
+    """
+    found: set[str] = set()
+    rest, start = b"", 0
+    while start < MAX_METADATA:
+        piece = look.read(path, start=start, limit=_CHUNK)
+        if not piece:
+            return frozenset(found) if rest.endswith(b".") else None
+        found.update(_strings(rest + piece, suffix))
+        rest, start = (rest + piece)[-(_LONGEST + 8) :], start + len(piece)
+    return None
+
+
+def _strings(data: bytes, suffix: bytes) -> Iterator[str]:
+    at = data.find(suffix)
+    while at >= 0:
+        end = at + len(suffix)
+        text = _string_ending(data, end)
+        if text is not None:
+            yield text
+        at = data.find(suffix, end)
+
+
+def _string_ending(data: bytes, end: int) -> str | None:
+    """Which string constant of a pickle ends exactly here?"""
+    for length in range(1, min(_LONGEST, end - 2) + 1):
+        start = end - length
+        short = data[start - 2 : start] == bytes((0x8C, length))
+        if short or data[max(0, start - 5) : start] == b"X" + length.to_bytes(4, "little"):
+            return data[start:end].decode(errors="surrogateescape")
+    return None
+
+
+def mentions(look: Look, path: str, word: bytes, *, limit: int = 64 << 20) -> bool | None:
+    """Do these bytes occur in the file? None: it is not there, or longer than ``limit``. Reads 4 MiB at a time."""
+    rest, start = b"", 0
+    while start < limit:
+        piece = look.read(path, start=start, limit=_CHUNK)
+        if not piece:
+            return False if start else None
+        if word in rest + piece:
+            return True
+        rest, start = piece[-len(word) :], start + len(piece)
+    return None
