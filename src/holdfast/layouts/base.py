@@ -13,7 +13,7 @@ import abc
 import dataclasses
 import functools
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from holdfast.checkpoint import Pointer, Status
 from holdfast.errors import NotFoundError, StoreError
@@ -21,7 +21,9 @@ from holdfast.stores.base import Entry, Kind, Store
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,13 +74,16 @@ class Look:
         self.store = store
         self.base = base
         self.members = tuple(members)
+        self._beside: dict[str, Any] = {}
 
     def _at(self, path: str) -> str:
         return f"{self.base}/{path}".strip("/")
 
     def within(self, members: Sequence[str]) -> Look:
         """The same directory, looking at these members only."""
-        return Look(self.store, self.base, members)
+        look = Look(self.store, self.base, members)
+        look._beside = self._beside  # noqa: SLF001 - the same directory: what lies beside is read once for all
+        return look
 
     @functools.cached_property
     def files(self) -> Mapping[str, Entry]:
@@ -116,6 +121,20 @@ class Look:
             return None
         return loads(data)
 
+    def beside(self, path: str, parse: Callable[[bytes], _T], *, limit: int = 64 << 20) -> _T:
+        """What does a file say that speaks of many checkpoints (``result.json``)? Read and parsed once for all.
+
+        ``parse`` gets at most ``limit`` bytes, ``b""`` if there is no such file. Kept by path: one parser a file.
+        """
+        if path not in self._beside:
+            self._beside[path] = parse(self.read(path, limit=limit) or b"")
+        return cast("_T", self._beside[path])
+
+    def link(self, path: str) -> str:
+        """Where does the link point, as written? Empty: there is no link."""
+        entry = self.store.stat(self._at(path))
+        return entry.target if entry is not None and entry.kind is Kind.LINK else ""
+
 
 def loads(data: bytes) -> Any:  # noqa: ANN401 - JSON is any
     """The parsed JSON, or None if it is none. NaN and Infinity are accepted: Orbax writes them."""
@@ -149,6 +168,11 @@ class Layout(abc.ABC):
     def status(self, candidate: Candidate, look: Look) -> Finding:
         """Is it whole? Cheap exact checks only. ``StoreError`` passes through: the scan sets that one aside."""
 
+    def step(self, candidate: Candidate, look: Look) -> int | None:
+        """Which step is it of? The name's; a layout whose names have none reads it. None: cannot be told."""
+        del look
+        return candidate.step
+
     def time(self, candidate: Candidate, look: Look) -> datetime.datetime | None:
         """When was it committed, as *recorded* inside it (aware UTC)? None: not recorded."""
         del candidate, look
@@ -179,13 +203,15 @@ class Layout(abc.ABC):
         del look, entries, newest
         return ()
 
-    def repoint(self, pointer: Pointer, look: Look, to: str | None) -> Mapping[str, bytes | str] | None:
-        """What would the pointer's file hold if it named ``to`` instead?
+    def repoint(
+        self, pointer: Pointer, look: Look, to: str | None, *, without: Collection[str] = ()
+    ) -> Mapping[str, bytes | str] | None:
+        """What would the pointer's file hold if it named ``to`` instead, and no longer ``without``?
 
         By path: the bytes of a file, or a link's target as str. None: this pointer cannot be rewritten.
-        Only reads: the prune writes.
+        ``without`` are the dropped ones, for a file that lists several. Only reads: the prune writes.
         """
-        del pointer, look, to
+        del pointer, look, to, without
         return None
 
     def limits(self, look: Look, entries: Sequence[Entry], newest: Candidate | None) -> Sequence[str]:
