@@ -12,10 +12,10 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from holdfast.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from holdfast.errors import StoreError
 
 
 class Kind(enum.IntEnum):
@@ -56,11 +56,27 @@ class StoreFacts:
     """How many names one delete request takes."""
 
 
+def shown(name: str) -> str:
+    """How does a name look in a message? What does not print (newlines, escapes, invalid UTF-8) is spelled out."""
+    return name if name.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
+def checked(path: str) -> str:
+    """The path, if a store takes it: relative, without ``.``, ``..`` and empty parts; ``""`` is the base."""
+    if "\0" in path or (path and not {"", ".", ".."}.isdisjoint(path.split("/"))):
+        raise StoreError(f"'{shown(path)}' is no path within a store: write a relative one such as 'a/b', without '..'")
+    return path
+
+
 class Store(abc.ABC):
     """Where do bytes live? Every method may raise ``StoreError``; foreign errors are chained to it."""
 
     uri: str
     facts: StoreFacts
+
+    def at(self, path: str) -> tuple[Store, str]:
+        """The same place, for one who will look there often: a store, and the path in it. Costs nothing to ask."""
+        return self, path
 
     @abc.abstractmethod
     def list(self, path: str, *, stat: bool = False) -> Sequence[Entry]:
