@@ -75,6 +75,7 @@ class Look:
         self.base = base
         self.members = tuple(members)
         self._beside: dict[str, Any] = {}
+        self._listed: dict[str, Sequence[Entry]] = {}
 
     def _at(self, path: str) -> str:
         return f"{self.base}/{path}".strip("/")
@@ -82,7 +83,7 @@ class Look:
     def within(self, members: Sequence[str]) -> Look:
         """The same directory, looking at these members only."""
         look = Look(self.store, self.base, members)
-        look._beside = self._beside  # noqa: SLF001 - the same directory: what lies beside is read once for all
+        look._beside, look._listed = self._beside, self._listed
         return look
 
     @functools.cached_property
@@ -101,11 +102,17 @@ class Look:
         return found
 
     def list(self, path: str = "") -> Sequence[Entry]:
-        """The entries directly in ``path`` (names relative to it); empty if it is not there."""
-        try:
-            return self.store.list(self._at(path))
-        except NotFoundError:
-            return []
+        """The entries directly in ``path`` (names relative to it); empty if it is not there. Listed once for all."""
+        if path not in self._listed:
+            try:
+                self._listed[path] = self.store.list(self._at(path))
+            except NotFoundError:
+                self._listed[path] = []
+        return self._listed[path]
+
+    def names(self, path: str = "") -> frozenset[str]:
+        """What is directly in ``path``, by name?"""
+        return frozenset(entry.path for entry in self.list(path))
 
     def read(self, path: str, *, start: int = 0, limit: int = 1 << 20) -> bytes | None:
         """At most ``limit`` bytes; None if there is no such file."""
