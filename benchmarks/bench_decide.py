@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from harness import Contender, Row, race
 
+from harness import Contender, Row, race
 from holdfast import preservation_policies as ours
 from holdfast.history import History
 
@@ -149,7 +149,7 @@ def _leftovers(checkpoints: list[Info]) -> History:
     return history.take(ours.LatestN(10).mask(history, context=ours.PreservationContext(now=START)))
 
 
-def _leftovers_in_orbax(infos: Any) -> None:  # noqa: ANN401 - Orbax's own container
+def _leftovers_in_orbax(infos: Any) -> None:
     """What CheckpointManager.save does with its policy's answer, on its own container."""
     present = list(infos)
     flags = theirs.LatestN(10).should_preserve(present, context=theirs.PreservationContext())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import Contender, Row, race
-
 from holdfast.prune.purge import remove_tree
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import Contender, Row, race
-
 from holdfast.policies.base import Needs
 from holdfast.scan import scan
 
