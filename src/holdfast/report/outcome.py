@@ -1,0 +1,155 @@
+"""What a prune, an undo or a purge did, for reading: in the past tense."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from holdfast.prune.report import Done, Item, Report
+from holdfast.report import words
+from holdfast.report.screen import Cell, Column, Screen, lines_of, table
+from holdfast.report.timeline import SEPARATOR, heading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from holdfast.errors import HoldfastError
+    from holdfast.plan import Plan
+
+_LOOKS = {
+    Done.PRUNED: ("○ dropped", "bad"),
+    Done.SKIPPED: ("◌ skipped", "warn"),
+    Done.FAILED: ("✗ failed", "bad"),
+    Done.RESTORED: ("● restored", "good"),
+    Done.PURGED: ("○ purged", "bad"),
+}
+_PAST = {
+    Done.PRUNED: "dropped",
+    Done.RESTORED: "restored",
+    Done.PURGED: "purged",
+    Done.SKIPPED: "skipped",
+    Done.FAILED: "failed",
+}
+
+
+def pruned(plan: Plan, report: Report, screen: Screen, *, headed: bool = True) -> Iterator[str]:
+    """What became of each checkpoint that the plan would drop, and the sum.
+
+    ``headed``: False where the plan was printed just before.
+    """
+    if headed:
+        yield from heading(plan, screen)
+        yield ""
+    reasons = {d.name: SEPARATOR.join(d.reasons) for d in plan.dropped}
+    yield from _items(report, screen, reasons)
+    yield from _warnings(report, screen)
+    if report.items or report.warnings:
+        yield ""
+    yield _strong(SEPARATOR.join(_sum(plan, report)), screen)
+
+
+def _sum(plan: Plan, report: Report) -> Iterator[str]:
+    """``kept 9 (112 GiB) · dropped 31 (388 GiB freed) · set aside 2``."""
+    kept = plan.kept
+    yield f"kept {len(kept)} ({words.total(d.size for d in kept)})"
+    dropped = report.of(Done.PRUNED)
+    bound = "up to " if plan.bytes_shared else ""
+    freed = f"{bound}{words.size(report.freed)} freed"
+    moved = f"in the trash; purging frees {bound}{words.size(sum(i.bytes for i in dropped))}"
+    yield f"dropped {len(dropped)}" + (f" ({freed if report.freed else moved})" if dropped else "")
+    for outcome in (Done.SKIPPED, Done.FAILED):
+        if some := report.of(outcome):
+            yield f"{_PAST[outcome]} {len(some)}"
+    if plan.set_aside:
+        yield f"set aside {len(plan.set_aside)}"
+
+
+def done(report: Report, screen: Screen) -> Iterator[str]:
+    """What an undo, a purge or a cleaning did: each item, and the sum."""
+    yield from _items(report, screen, {})
+    yield from _warnings(report, screen)
+    if report.items or report.warnings:
+        yield ""
+    counts = [f"{_PAST[o]} {len(some)}" for o in Done if (some := report.of(o))] or ["nothing to do"]
+    freed = [f"{words.size(report.freed)} freed"] if report.freed else []
+    waiting = [f"{words.size(report.waiting)} still in the trash"] if report.waiting else []
+    yield _strong(SEPARATOR.join([*counts, *freed, *waiting]), screen)
+
+
+def _items(report: Report, screen: Screen, reasons: dict[str, str]) -> Iterator[str]:
+    if report.items:
+        heads = [Column("outcome"), Column("step", right=True), Column("size", right=True), Column("why")]
+        yield from table(heads, [_row(item, reasons) for item in report.items], screen)
+
+
+def _row(item: Item, reasons: dict[str, str]) -> list[Cell]:
+    text, style = _LOOKS[item.outcome]
+    label = str(item.step) if item.step is not None else item.name
+    return [
+        Cell(text, style),
+        Cell(label),
+        Cell(words.size(item.bytes)),
+        Cell(item.why or reasons.get(item.name, ""), "dim"),
+    ]
+
+
+def _warnings(report: Report, screen: Screen) -> Iterator[str]:
+    for warning in report.warnings:
+        yield from lines_of([f"note: {warning}"], screen, "warn")
+
+
+def _strong(text: str, screen: Screen) -> str:
+    return screen.paint(screen.plain(text), "bold")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One of several runs: what was planned, what was done, or why not?"""
+
+    name: str
+    plan: Plan | None = None
+    report: Report | None = None
+    error: HoldfastError | None = None
+
+    @property
+    def code(self) -> int:
+        """The exit code that this run alone would have."""
+        if self.error is not None:
+            return self.error.exit_code
+        return self.report.exit_code if self.report is not None else 0
+
+
+def runs(units: Sequence[Unit], screen: Screen) -> Iterator[str]:
+    """Several runs, one line for each: what would go, what went, or why nothing did."""
+    heads = [Column("outcome"), Column("keep", right=True), Column("drop", right=True), Column("size", right=True)]
+    yield from table([*heads, Column("run")], [_unit(u, screen) for u in units], screen, indent="")
+    for unit in units:
+        if unit.error is not None:
+            yield from lines_of([f"{unit.name}: {unit.error}"], screen, "warn")
+    yield ""
+    acted = any(u.report for u in units)
+    dropped = sum(len(u.report.of(Done.PRUNED) if u.report else u.plan.dropped if u.plan else ()) for u in units)
+    refused = sum(u.error is not None for u in units)
+    parts = [words.count(len(units), "run"), f"{'dropped' if acted else 'would drop'} {dropped}"]
+    yield _strong(SEPARATOR.join([*parts, *([f"not done {refused}"] if refused else [])]), screen)
+
+
+def _unit(unit: Unit, screen: Screen) -> list[Cell]:
+    if unit.plan is None or unit.error is not None:
+        return [
+            Cell("✗ not done", "warn"),
+            Cell(words.NONE),
+            Cell(words.NONE),
+            Cell(words.NONE),
+            Cell(screen.place(unit.name)),
+        ]
+    dropped = unit.report.of(Done.PRUNED) if unit.report else unit.plan.dropped
+    size = sum(i.bytes for i in unit.report.of(Done.PRUNED)) if unit.report else unit.plan.bytes_to_free
+    word = "○ dropped" if unit.report else "○ would drop"
+    return [
+        Cell(word if dropped else "● all kept", "bad" if dropped else "good"),
+        Cell(str(len(unit.plan.kept))),
+        Cell(str(len(dropped))),
+        Cell(words.size(size)),
+        Cell(screen.place(unit.name)),
+    ]
