@@ -7,7 +7,13 @@ Frameworks whose checkpoints are known by what lies inside let their user choose
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from holdfast.layouts.base import Candidate, Look
+from holdfast.stores.base import Entry, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 STEPS = ("step", "steps", "global_step", "globalstep", "iter", "iteration", "it", "update", "updates", "batch", "ba")
 EPOCHS = ("epoch", "epochs", "ep")
@@ -15,6 +21,7 @@ ALIASES = frozenset({"last", "latest", "best", "final", "ema", "swa"})
 _NUMBER = re.compile(r"\d+")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+)[-_=.]?\Z")
 _WORDS = re.compile(r"[A-Za-z]+")
+_CHECKPOINT = re.compile(r"(?:checkpoint|ckpt|step|global_step|iter|epoch)[-_=]?\d+")
 LONGEST = 18
 """A number with more digits is none of ours: it would not fit 64 bits."""
 
@@ -68,3 +75,21 @@ def _step(numbers: list[tuple[int, str]]) -> int | None:
         if of_kind:
             return of_kind[-1]
     return numbers[0][0] if len(numbers) == 1 else None
+
+
+def folders(entries: Iterable[Entry]) -> Iterator[Candidate]:
+    """Which directories could be checkpoints under any name? One candidate each; without links and hidden ones.
+
+    A name without a number, with a word like ``best``, or with something after its number (``step-100-backup``)
+    is an alias: protected, and never in the series.
+    """
+    for entry in entries:
+        if entry.kind is Kind.DIR and not entry.path.startswith("."):
+            template, step = read(entry.path)
+            alias = step is None or is_alias(entry.path) or not entry.path[-1].isdigit()
+            yield Candidate(entry.path, step, (entry.path,), template, alias=alias)
+
+
+def holds_checkpoints(look: Look, folder: str) -> bool:
+    """Do checkpoints seem to lie directly in it? Then it is a run's root, which may hold the final model as well."""
+    return any(entry.kind is Kind.DIR and _CHECKPOINT.fullmatch(entry.path) for entry in look.list(folder))

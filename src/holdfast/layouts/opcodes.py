@@ -111,3 +111,36 @@ def mentions(look: Look, path: str, word: bytes, *, limit: int = 64 << 20) -> bo
             return True
         rest, start = piece[-len(word) :], start + len(piece)
     return None
+
+
+def has_key(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> bool | None:
+    """Does the pickle of a ``torch.save`` file hold this string? None: it is longer than ``limit``, or not there."""
+    name = ""
+    for name, argument in operations(torch_head(look, path, limit=limit)):
+        if argument == key and name.endswith("UNICODE"):
+            return True
+    return False if name == "STOP" else None
+
+
+def text_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> str:
+    """Which string stands directly after this key in a ``torch.save`` file? Empty: none, or a repeated one."""
+    before: object = None
+    for name, argument in operations(torch_head(look, path, limit=limit)):
+        if name.endswith("UNICODE"):
+            if before == key:
+                return str(argument)
+            before = argument
+        elif name not in _MEMO:
+            before = None
+    return ""
+
+
+def none_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> bool | None:
+    """Does ``None`` stand after this key in a ``torch.save`` file? None: the key is not there, or not within reach."""
+    before: object = None
+    for name, argument in operations(torch_head(look, path, limit=limit)):
+        if before == key and name not in _MEMO:
+            return name == "NONE"
+        if name not in _MEMO:
+            before = argument if name.endswith("UNICODE") else None
+    return None

@@ -1,0 +1,77 @@
+"""Hugging Face Accelerate's ``save_state``: ``checkpoints/checkpoint_N``, or any directory that its user named.
+
+Read: accelerate 1.15.0 (``accelerator.py``, ``checkpointing.py``, ``utils/constants.py``) and what it wrote. N counts
+saves, it is no step; no file says the step (the ``step`` in ``random_states_0.pkl`` goes back to 0 each epoch). There
+is no marker and no rename: ``random_states_R.pkl`` is each rank's last file, before objects that the user registered.
+Accelerate deletes *before* it saves, and dies of any foreign entry in ``checkpoints/``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, final
+
+from holdfast.layouts.base import Candidate, Finding, Layout, Look, partial
+from holdfast.layouts.integrity import all_whole, ranks_missing, torch_file, weights
+from holdfast.layouts.names import folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from holdfast.stores.base import Entry
+
+_AUTOMATIC = re.compile(r"checkpoint_(\d{1,18})")
+_RANDOM = re.compile(r"random_states_(\d{1,6})\.pkl")
+_STATE = re.compile(r"(?:optimizer|scheduler|sampler)(?:_\d+)?\.bin|custom_checkpoint_\d+\.pkl|random_states_\d+\.pkl")
+_WEIGHTS = frozenset({"model.safetensors", "pytorch_model.bin", "pytorch_model_fsdp_0"})
+
+
+@final
+class Accelerate(Layout):
+    """Directories that ``Accelerator.save_state`` wrote."""
+
+    name = "accelerate"
+    title = "Hugging Face Accelerate save_state"
+    verified = "accelerate 1.15.0, run"
+
+    def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:
+        """Any directory. ``checkpoint_N`` counts saves: its template is ``checkpoint_{save}``."""
+        for candidate in folders(entries):
+            match = _AUTOMATIC.fullmatch(candidate.name)
+            yield (
+                Candidate(candidate.name, int(match[1]), candidate.members, "checkpoint_{save}") if match else candidate
+            )
+
+    def recognises(self, candidate: Candidate, look: Look) -> bool:
+        """By ``random_states_R.pkl``. A younger one, under the automatic name, by its optimizer or bare weights."""
+        names = look.names(candidate.name)
+        if any(map(_RANDOM.fullmatch, names)):
+            return True
+        bare = bool(names & _WEIGHTS) and "config.json" not in names
+        return bool(_AUTOMATIC.fullmatch(candidate.name)) and (bare or any(map(_STATE.fullmatch, names)))
+
+    def marker(self, candidate: Candidate, look: Look) -> str:
+        """``random_states_0.pkl``: rank 0 writes it last."""
+        path = f"{candidate.name}/random_states_0.pkl"
+        return path if path in look.files else ""
+
+    def status(self, candidate: Candidate, look: Look) -> Finding:
+        """Weights and every state file whole, and ``random_states_R.pkl`` there for ranks 0, 1, ..."""
+        names = look.names(candidate.name)
+        ranks = {int(match[1]) for match in map(_RANDOM.fullmatch, names) if match}
+        gone = ranks_missing(ranks) if ranks else [0]
+        if gone:
+            return partial(f"{candidate.name}/random_states_{gone[0]}.pkl is missing")
+        if not any(name.startswith(("model", "pytorch_model")) for name in names):
+            return partial(f"{candidate.name} holds no model")
+        states = sorted(self.resume_only(candidate, look))
+        checks = (weights(look, candidate.name), *(torch_file(look, path) for path in states))
+        return all_whole(checks)
+
+    def resumable(self, candidate: Candidate, look: Look) -> bool | None:
+        """Always, if it is whole: ``save_state`` is there to resume."""
+        return any(map(_RANDOM.fullmatch, look.names(candidate.name)))
+
+    def resume_only(self, candidate: Candidate, look: Look) -> Sequence[str]:
+        """Optimizers, schedulers, samplers, random states and the user's registered objects."""
+        return [f"{candidate.name}/{name}" for name in look.names(candidate.name) if _STATE.fullmatch(name)]
