@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class Status(enum.StrEnum):
@@ -111,7 +111,7 @@ class Run:
     layout: str
     template: str
     """How its checkpoints are named, e.g. ``checkpoint-{step}``."""
-    checkpoints: tuple[Checkpoint, ...]
+    checkpoints: Sequence[Checkpoint]
     pointers: tuple[Pointer, ...] = ()
     foreign: tuple[Foreign, ...] = ()
     atomic: bool = False

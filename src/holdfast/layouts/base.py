@@ -13,7 +13,7 @@ import abc
 import dataclasses
 import functools
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 
 from holdfast.checkpoint import Pointer, Status
 from holdfast.errors import NotFoundError, StoreError
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """Which entries of a directory could be one checkpoint, by their names alone?"""
 
     name: str
@@ -67,23 +66,28 @@ def unknown(why: str) -> Finding:
 class Look:
     """What does one place of a store hold? Lazy, cached, bounded: the eyes of a layout.
 
-    ``base`` is a directory of the store (the run's directory); paths are relative to it.
+    ``base`` is a directory of the store (the run's directory); paths are relative to it. ``above`` looks at the
+    directory that holds it, if there is one (``results.csv`` beside ``weights/``).
     """
 
-    def __init__(self, store: Store, base: str, members: Sequence[str] = ()) -> None:
+    def __init__(self, store: Store, base: str, members: Sequence[str] = (), *, above: Look | None = None) -> None:
         self.store = store
         self.base = base
         self.members = tuple(members)
+        self._above = above
         self._beside: dict[str, Any] = {}
         self._listed: dict[str, Sequence[Entry]] = {}
+        self._json: dict[str, Any] = {}
 
     def _at(self, path: str) -> str:
         return f"{self.base}/{path}".strip("/")
 
     def within(self, members: Sequence[str]) -> Look:
         """The same directory, looking at these members only."""
-        look = Look(self.store, self.base, members)
-        look._beside, look._listed = self._beside, self._listed
+        look = Look(self.store, self.base, members, above=self._above)
+        look._beside = self._beside
+        if "" in self._listed:  # of the rest each look keeps its own, or a large run would fill the memory
+            look._listed[""] = self._listed[""]
         return look
 
     @functools.cached_property
@@ -102,13 +106,29 @@ class Look:
         return found
 
     def list(self, path: str = "") -> Sequence[Entry]:
-        """The entries directly in ``path`` (names relative to it); empty if it is not there. Listed once for all."""
+        """The entries directly in ``path`` (names relative to it); empty if it is not there. Listed once."""
         if path not in self._listed:
-            try:
-                self._listed[path] = self.store.list(self._at(path))
-            except NotFoundError:
-                self._listed[path] = []
+            self._listed[path] = self._children[path] if self._knows(path) else self._list(path)
         return self._listed[path]
+
+    def _list(self, path: str) -> Sequence[Entry]:
+        try:
+            return self.store.list(self._at(path))
+        except NotFoundError:
+            return []
+
+    def _knows(self, path: str) -> bool:
+        """Is that directory among the files that were read already?"""
+        return "files" in self.__dict__ and path in self._children
+
+    @functools.cached_property
+    def _children(self) -> Mapping[str, Sequence[Entry]]:
+        children: dict[str, list[Entry]] = {path: [] for path, entry in self.files.items() if entry.kind is Kind.DIR}
+        for path, entry in self.files.items():
+            parent, _, name = path.rpartition("/")
+            if parent in children:
+                children[parent].append(entry._replace(path=name))
+        return children
 
     def names(self, path: str = "") -> frozenset[str]:
         """What is directly in ``path``, by name?"""
@@ -122,11 +142,11 @@ class Look:
             return None
 
     def json(self, path: str, *, limit: int = 16 << 20) -> Any:  # noqa: ANN401 - JSON is any
-        """The parsed JSON (NaN and Infinity accepted); None if absent, too large, or not JSON."""
-        data = self.read(path, limit=limit + 1)
-        if data is None or len(data) > limit:
-            return None
-        return loads(data)
+        """The parsed JSON (NaN and Infinity accepted); None if absent, too large, or not JSON. Read once."""
+        if path not in self._json:
+            data = self.read(path, limit=limit + 1)
+            self._json[path] = None if data is None or len(data) > limit else loads(data)
+        return self._json[path]
 
     def beside(self, path: str, parse: Callable[[bytes], _T], *, limit: int = 64 << 20) -> _T:
         """What does a file say that speaks of many checkpoints (``result.json``)? Read and parsed once for all.
@@ -137,9 +157,19 @@ class Look:
             self._beside[path] = parse(self.read(path, limit=limit) or b"")
         return cast("_T", self._beside[path])
 
+    def above(self) -> Look | None:
+        """The directory above. None: this is the store's own, and nothing above it is within reach."""
+        if self._above is None and self.base:
+            self._above = cast("Look", self._beside.setdefault("/", Look(self.store, self.base.rpartition("/")[0])))
+        return self._above
+
+    def stat(self, path: str) -> Entry | None:
+        """What is at ``path``? None: nothing."""
+        return self.store.stat(self._at(path))
+
     def link(self, path: str) -> str:
         """Where does the link point, as written? Empty: there is no link."""
-        entry = self.store.stat(self._at(path))
+        entry = self.stat(path)
         return entry.target if entry is not None and entry.kind is Kind.LINK else ""
 
 
@@ -162,6 +192,10 @@ class Layout(abc.ABC):
     """The releases against which these rules were verified, and how."""
     atomic: ClassVar[bool] = False
     """Does it commit by one rename or marker? If not, a checkpoint younger than 10 minutes is left alone."""
+    time_with_status: ClassVar[bool] = False
+    """Is the time in what ``status`` reads anyway? Then it is read even for a policy that needs no times."""
+    nests: ClassVar[bool] = True
+    """Can a run lie below another of this layout? If not, what looks so is the trainer's own trash."""
 
     @abc.abstractmethod
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:
@@ -174,6 +208,15 @@ class Layout(abc.ABC):
     @abc.abstractmethod
     def status(self, candidate: Candidate, look: Look) -> Finding:
         """Is it whole? Cheap exact checks only. ``StoreError`` passes through: the scan sets that one aside."""
+
+    def marker(self, candidate: Candidate, look: Look) -> str:
+        """Which file, written last, makes it complete? A path as in ``look.files``; empty: there is none.
+
+        Its modification time is the checkpoint's where none is recorded; it is the first to go where a checkpoint
+        cannot go in one step.
+        """
+        del look
+        return candidate.members[0] if len(candidate.members) > 1 else ""
 
     def step(self, candidate: Candidate, look: Look) -> int | None:
         """Which step is it of? The name's; a layout whose names have none reads it. None: cannot be told."""

@@ -1,0 +1,165 @@
+"""What is known of one checkpoint? Everything that the scan was asked for, and nothing else is read."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, final
+
+from holdfast.checkpoint import Checkpoint, Status, TimeSource
+from holdfast.policies.base import Needs
+from holdfast.scan.survey import said
+from holdfast.stores.base import Entry, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from holdfast.layouts.base import Candidate, Layout, Look
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+NOT_VERIFIED = "not verified: only names were asked for"
+_PROBE, _THREADS, _WAITING = 32, 16, 3
+
+
+@final
+class Reading(NamedTuple):
+    """What is to be read of each checkpoint?"""
+
+    verify: bool
+    """Its files and its status."""
+    needs: Needs
+    """Which columns."""
+
+
+class Examined(NamedTuple):
+    """What was seen of one checkpoint, and which links lie in it (path and target)?"""
+
+    checkpoint: Checkpoint
+    links: tuple[tuple[str, str], ...] = ()
+
+
+def examine(layout: Layout, candidate: Candidate, look: Look, reading: Reading) -> Examined:
+    """What is known of it? What cannot be read sets it aside: status unknown, and why. Only reads."""
+    try:
+        return (_verified if reading.verify else _glimpsed)(layout, candidate, look.within(candidate.members), reading)
+    except Exception as error:  # noqa: BLE001 - one bad checkpoint is set aside, the others are scanned
+        return Examined(set_aside(candidate, f"cannot be read: {said(error)}"))
+
+
+def set_aside(candidate: Candidate, why: str) -> Checkpoint:
+    """A checkpoint of which only the name is known."""
+    return Checkpoint(name=candidate.name, step=candidate.step, members=candidate.members, why=why)
+
+
+def _verified(layout: Layout, candidate: Candidate, look: Look, reading: Reading) -> Examined:
+    files = look.files
+    finding = layout.status(candidate, look)
+    when, source = _time(layout, candidate, look, reading)
+    content = [entry for entry in files.values() if entry.kind is Kind.FILE]
+    checkpoint = Checkpoint(
+        name=candidate.name,
+        step=_step(layout, candidate, look),
+        time=when,
+        time_source=source,
+        metrics=layout.metrics(candidate, look) if Needs.METRICS in reading.needs else None,
+        size=sum(entry.size for entry in content),
+        shared=sum(entry.size for entry in content if entry.links > 1),
+        status=finding.status,
+        why=finding.why,
+        resumable=layout.resumable(candidate, look) if finding.status is Status.COMPLETE else None,
+        members=candidate.members,
+        touched=moment(max((entry.mtime_ns for entry in content), default=-1)),
+        fingerprint=fingerprint(files),
+        pinned=layout.pinned(candidate, look),
+    )
+    return Examined(checkpoint, tuple((e.path, e.target) for e in files.values() if e.kind is Kind.LINK))
+
+
+def _glimpsed(layout: Layout, candidate: Candidate, look: Look, reading: Reading) -> Examined:
+    when, source = _time(layout, candidate, look, reading)
+    sized = Needs.SIZES in reading.needs
+    return Examined(
+        Checkpoint(
+            name=candidate.name,
+            step=_step(layout, candidate, look),
+            time=when,
+            time_source=source,
+            metrics=layout.metrics(candidate, look) if Needs.METRICS in reading.needs else None,
+            size=sum(entry.size for entry in look.files.values() if entry.kind is Kind.FILE) if sized else None,
+            members=candidate.members,
+            why=NOT_VERIFIED,
+        )
+    )
+
+
+def _step(layout: Layout, candidate: Candidate, look: Look) -> int | None:
+    return candidate.step if candidate.step is not None else layout.step(candidate, look)
+
+
+def _time(
+    layout: Layout, candidate: Candidate, look: Look, reading: Reading
+) -> tuple[datetime.datetime | None, TimeSource]:
+    """The recorded commit time; else the marker's modification time; else the newest file's."""
+    wanted = Needs.TIMES in reading.needs
+    recorded = layout.time(candidate, look) if wanted or (reading.verify and layout.time_with_status) else None
+    if recorded is not None:
+        return recorded, TimeSource.RECORDED
+    if not (wanted or reading.verify):
+        return None, TimeSource.NONE
+    when = moment(_file_time(layout.marker(candidate, look), look, reading))
+    return when, TimeSource.NONE if when is None else TimeSource.FILE
+
+
+def _file_time(marker: str, look: Look, reading: Reading) -> int:
+    if not reading.verify:
+        entry = look.stat(marker or look.members[0])
+        return -1 if entry is None else entry.mtime_ns
+    if marker in look.files:
+        return look.files[marker].mtime_ns
+    newest = max((entry.mtime_ns for entry in look.files.values() if entry.kind is Kind.FILE), default=-1)
+    return newest if newest >= 0 else max((entry.mtime_ns for entry in look.files.values()), default=-1)
+
+
+def moment(nanoseconds: int) -> datetime.datetime | None:
+    """Nanoseconds since 1970 as an aware time; None: not known, or beyond any calendar."""
+    if nanoseconds < 0:
+        return None
+    try:
+        return _EPOCH + datetime.timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
+        return None
+
+
+def fingerprint(files: Mapping[str, Entry]) -> str:
+    """Which files were there, how large, last written when? One digest of path, kind, size and time of each.
+
+    A directory counts by its name alone: its own time changes when it is looked after, not only when it is written.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(files):
+        entry = files[path]
+        time_ns = 0 if entry.kind is Kind.DIR else entry.mtime_ns
+        digest.update(
+            f"{path}\0{int(entry.kind)}\0{entry.size}\0{time_ns}\0{entry.target}\0".encode(errors="surrogateescape")
+        )
+    return digest.hexdigest()
+
+
+def each(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
+    """The function of each item, in order: with threads where it waits rather than computes.
+
+    Whether it waits is seen on the first few. A warm disk keeps one thread busy, and more would only queue for the
+    interpreter; a cold one, or a network, keeps it waiting.
+    """
+    wall, busy = time.perf_counter(), time.thread_time()
+    done = [function(item) for item in items[:_PROBE]]
+    waits = time.perf_counter() - wall > _WAITING * (time.thread_time() - busy)
+    rest: Iterable[_T] = items[_PROBE:]
+    if not waits or len(items) <= _PROBE:
+        return done + [function(item) for item in rest]
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="holdfast-scan") as pool:
+        return done + list(pool.map(function, rest))

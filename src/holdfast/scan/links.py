@@ -1,0 +1,44 @@
+"""Which checkpoint does a link lead to? By its text alone: no link is followed."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from holdfast.checkpoint import Pointer
+from holdfast.stores.base import Entry, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from holdfast.layouts.base import Candidate, Look
+
+
+class Owners:
+    """Which checkpoint of a run is at a place? ``roots``: how the run's directory may be called in a link."""
+
+    def __init__(self, roots: Collection[str], candidates: Iterable[Candidate]) -> None:
+        self._roots = [posixpath.normpath(root) for root in roots]
+        self._members: Mapping[str, str] = {m: candidate.name for candidate in candidates for m in candidate.members}
+
+    def named(self, link: str, target: str) -> str:
+        """The checkpoint that a link at ``link`` (a path in the run) leads to or into. Empty: none."""
+        for root in self._roots:
+            place = posixpath.normpath(posixpath.join(root, posixpath.dirname(link), target))
+            if place.startswith(f"{root}/"):
+                return self._members.get(place[len(root) + 1 :].partition("/")[0], "")
+        return ""
+
+    def refs(self, name: str, links: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        """Which other checkpoints do the links inside this one lead to?"""
+        return tuple(sorted({owner for link in links if (owner := self.named(*link))} - {name}))
+
+
+def pointing(look: Look, entries: Sequence[Entry], owners: Owners, known: Iterable[Pointer]) -> Iterator[Pointer]:
+    """The links beside the checkpoints that lead to one, besides the pointers that the layout knows."""
+    paths = {pointer.path for pointer in known}
+    for entry in entries:
+        if entry.kind is Kind.LINK and entry.path not in paths:
+            owner = owners.named(entry.path, look.link(entry.path))
+            if owner:
+                yield Pointer(path=entry.path, names=(owner,), kind="link")

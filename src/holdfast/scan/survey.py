@@ -1,0 +1,171 @@
+"""Which entries of one directory are checkpoints, and of which runs? By names, then by what lies inside.
+
+Layouts are asked in the order of the registry; what one recognises is no longer offered to the next. What none
+recognises is foreign: it is reported with a word, and never touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+from holdfast.checkpoint import Foreign
+from holdfast.errors import StoreError
+from holdfast.stores.base import Entry, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from holdfast.layouts.base import Candidate, Layout, Look
+
+OWN = ".holdfast"
+"""How the names of Holdfast's own directories begin."""
+ALIAS = "a checkpoint, but none of the series (best, last, without a number): protected"
+
+
+class Aside(NamedTuple):
+    """Which candidate cannot be looked into, and why? It stays, and is not counted."""
+
+    candidate: Candidate
+    why: str
+
+
+@dataclasses.dataclass
+class Group:
+    """Which candidates compete: one layout, one template?"""
+
+    layout: Layout
+    template: str
+    candidates: list[Candidate] = dataclasses.field(default_factory=list)
+    aside: list[Aside] = dataclasses.field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.candidates) + len(self.aside)
+
+
+@dataclasses.dataclass
+class Survey:
+    """What lies in a directory?"""
+
+    entries: Sequence[Entry]
+    groups: list[Group] = dataclasses.field(default_factory=list)
+    foreign: list[Foreign] = dataclasses.field(default_factory=list)
+
+
+def survey(look: Look, layouts: Iterable[Layout], *, sample: bool = False) -> Survey:
+    """What lies directly in the directory of ``look``?
+
+    With ``sample`` only the first, middle and last of each series is looked into, and speaks for the others.
+    ``StoreError``: it cannot be listed. Only reads.
+    """
+    found = Survey(entries=look.store.list(look.base))
+    walk = _Walk(look, found.entries, sample=sample)
+    for layout in layouts:
+        if walk.free:
+            walk.offer(layout)
+    found.groups = walk.groups
+    _links(walk)
+    found.foreign = [Foreign(path=entry.path, why=walk.why(entry)) for entry in walk.free]
+    found.foreign += [
+        Foreign(path=name, why=f"{what}: protected, never of the series") for name, what in walk.aliases.items()
+    ]
+    return found
+
+
+class _Walk:
+    """The entries that nobody has claimed yet, and what was learnt of them."""
+
+    def __init__(self, look: Look, entries: Sequence[Entry], *, sample: bool) -> None:
+        self.look = look
+        self.free = list(entries)
+        self.sample = sample
+        self.groups: list[Group] = []
+        self.aliases: set[str] = set()
+        self._doubts: dict[str, str] = {}
+        self._unreadable: list[tuple[Layout, Aside]] = []
+
+    def offer(self, layout: Layout) -> None:
+        """Let one layout claim what is its own."""
+        series: dict[str, list[Candidate]] = {}
+        for candidate in layout.candidates(self.free):
+            series.setdefault(candidate.template, []).append(candidate)
+        claimed: set[str] = set()
+        for template, candidates in series.items():
+            group = Group(layout, template, [c for c in self._recognised(layout, candidates) if not self._alias(c)])
+            claimed.update(member for c in group.candidates for member in c.members)
+            if group.candidates:
+                self.groups.append(group)
+        self._claim(claimed | self.aliases)
+
+    def _claim(self, names: set[str]) -> None:
+        if names:
+            self.free = [entry for entry in self.free if entry.path not in names]
+
+    def _alias(self, candidate: Candidate) -> bool:
+        if candidate.alias:
+            self.aliases.update(candidate.members)
+        return candidate.alias
+
+    def _recognised(self, layout: Layout, candidates: list[Candidate]) -> list[Candidate]:
+        if not self.sample or len(candidates) <= 3:
+            return [candidate for candidate in candidates if self._recognises(layout, candidate)]
+        ordered = sorted(candidates, key=_by_step)
+        picked = (ordered[-1], ordered[0], ordered[len(ordered) // 2])
+        return candidates if any(self._recognises(layout, candidate) for candidate in picked) else []
+
+    def _recognises(self, layout: Layout, candidate: Candidate) -> bool:
+        try:
+            own = layout.recognises(candidate, self.look.within(candidate.members))
+        except Exception as error:  # noqa: BLE001 - what one candidate holds must not end the scan of the others
+            self._unreadable.append((layout, Aside(candidate, f"cannot be read: {said(error)}")))
+            return False
+        if not own and candidate.step is not None:
+            for member in candidate.members:
+                self._doubts.setdefault(member, f"named like a checkpoint of {layout.title}")
+        return own
+
+    def why(self, entry: Entry) -> str:
+        """Why is it none of a run's checkpoints?"""
+        unreadable = (aside.why for _, aside in self._unreadable if entry.path in aside.candidate.members)
+        if (problem := next(unreadable, "")) or entry.path.startswith(OWN):
+            return problem or "Holdfast's own"
+        doubt = self._doubts.get(entry.path, "")
+        return f"{doubt}, but nothing inside says so" if doubt else "not recognised as a checkpoint"
+
+    def set_aside(self) -> Iterator[tuple[Layout, Aside]]:
+        """The candidates that a layout could not look into, and that nobody else has claimed."""
+        free = {entry.path for entry in self.free}
+        return ((layout, aside) for layout, aside in self._unreadable if free.issuperset(aside.candidate.members))
+
+    def aside(self, layout: Layout, aside: Aside) -> None:
+        """Set it aside in the run that it would be of, if there is one."""
+        for group in self.groups:
+            if group.layout is layout and group.template == aside.candidate.template:
+                group.aside.append(aside)
+                self._claim(set(aside.candidate.members))
+                return
+
+
+def _links(walk: _Walk) -> None:
+    """Links and unreadable ones that are named like a run's checkpoints are set aside in it."""
+    for layout, aside in list(walk.set_aside()):
+        walk.aside(layout, aside)
+    for entry in [entry for entry in walk.free if entry.kind is Kind.LINK]:
+        for layout, candidate in _named(entry, walk.groups):
+            walk.aside(layout, Aside(candidate, "a link, which is never followed"))
+
+
+def _named(link: Entry, groups: Sequence[Group]) -> list[tuple[Layout, Candidate]]:
+    """Of which runs would the link be, were it what it points at?"""
+    layouts = {group.layout.name: group.layout for group in groups}.values()
+    shapes = [link._replace(kind=kind) for kind in (Kind.DIR, Kind.FILE)]
+    return [(layout, c) for layout in layouts for shape in shapes for c in layout.candidates([shape]) if not c.alias]
+
+
+def said(error: Exception) -> str:
+    """An error in one line: ours as it is, anybody else's with its class."""
+    return str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+
+
+def _by_step(candidate: Candidate) -> int:
+    return -1 if candidate.step is None else candidate.step
