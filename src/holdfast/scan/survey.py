@@ -66,9 +66,7 @@ def survey(look: Look, layouts: Iterable[Layout], *, sample: bool = False) -> Su
     found.groups = walk.groups
     _links(walk)
     found.foreign = [Foreign(path=entry.path, why=walk.why(entry)) for entry in walk.free]
-    found.foreign += [
-        Foreign(path=name, why=f"{what}: protected, never of the series") for name, what in walk.aliases.items()
-    ]
+    found.foreign += [Foreign(path=name, why=ALIAS) for name in sorted(walk.aliases)]
     return found
 
 
