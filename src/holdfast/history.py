@@ -10,7 +10,7 @@ import array
 import datetime
 import decimal
 import numbers
-from itertools import starmap
+from itertools import pairwise, starmap
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -31,7 +31,7 @@ UNKNOWN: Final = np.iinfo(np.int64).min
 EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 MICROSECOND: Final = datetime.timedelta(microseconds=1)
-_MIN: Final = datetime.datetime.min
+_MIN: Final = datetime.datetime.min  # noqa: DTZ901 - what the reference writes where it does not know
 _NO_TIMES: Final = (_MIN, _MIN.replace(tzinfo=datetime.UTC), None)
 _EXACT: Final = 2.0**53
 """Below this, a float holds every whole number."""
@@ -70,11 +70,11 @@ class History:
         """The history of these alone, in the order given. What was read is not read again."""
         chosen = np.asarray(indices, dtype=np.intp)
         taken = History(_pick(self._items, chosen))
-        taken._naive = self._naive  # noqa: SLF001 - the same class
+        taken._naive = self._naive
         for name in self._columns:
-            taken._columns[name] = self._read(name).take(chosen)  # noqa: SLF001 - the same class
+            taken._columns[name] = self._read(name).take(chosen)
         for ref in self._metrics:
-            taken._metrics[ref] = self.metric(ref).take(chosen)  # noqa: SLF001 - the same class
+            taken._metrics[ref] = self.metric(ref).take(chosen)
         return taken
 
     def __len__(self) -> int:
@@ -251,7 +251,7 @@ def _pick(items: list[Any], chosen: npt.NDArray[np.intp]) -> list[Any]:
         return [items[i] for i in chosen.tolist()]
     edges = [0, *breaks.tolist(), len(chosen)]
     picked: list[Any] = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         if start < stop:
             picked += items[int(chosen[start]) : int(chosen[stop - 1]) + 1]
     return picked
@@ -322,10 +322,12 @@ class Metric:
 
     @property
     def keys(self) -> Column:
+        """Numbers that sort as the values do."""
         return self._ranked[0] if self._ranked else self._keys.view()
 
     @property
     def states(self) -> Column:
+        """``MEASURED``, ``NAN``, ``UNMEASURED`` or ``FAULTY``, int8."""
         return self._ranked[1] if self._ranked else self._states.view()
 
     @property
@@ -334,16 +336,18 @@ class Metric:
         return self._ranked[2] if self._ranked else {}
 
     def take(self, chosen: npt.NDArray[np.intp]) -> Metric:
+        """The metric of these alone; nothing is read again."""
         taken = Metric(self._ref)
         taken.values = _pick(self.values, chosen)
         if self._ranked:
-            taken._ranked = _rank(taken.values)  # noqa: SLF001 - the same class
+            taken._ranked = _rank(taken.values)
         else:
-            taken._keys = self._keys.take(chosen)  # noqa: SLF001 - the same class
-            taken._states = self._states.take(chosen)  # noqa: SLF001 - the same class
+            taken._keys = self._keys.take(chosen)
+            taken._states = self._states.take(chosen)
         return taken
 
     def extend(self, checkpoints: list[Any]) -> None:
+        """Read it of these, and add them."""
         fresh = _values(self._ref, checkpoints)
         self.values += fresh
         numeric = None if self._ranked else _numeric(fresh)
@@ -436,7 +440,7 @@ def _rank(values: list[Any]) -> tuple[Column, Column, dict[int, str]]:
     ranked = np.flatnonzero(states == MEASURED).tolist()
     try:
         ranked.sort(key=plain.__getitem__)
-        new = [b for a, b in zip(ranked, ranked[1:], strict=False) if plain[a] < plain[b]]
+        new = [b for a, b in pairwise(ranked) if plain[a] < plain[b]]
     except Exception as error:  # noqa: BLE001 - a user's comparison may raise anything; none of them can be ordered
         states[ranked] = FAULTY
         faults |= {i: f"{_short(plain[i])} cannot be ordered: {error}" for i in ranked}

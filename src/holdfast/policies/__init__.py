@@ -13,6 +13,7 @@ from holdfast.policies.base import (
     PreservationPolicy,
     Rule,
     Verdicts,
+    facts_of,
     judge,
     needs_of,
 )
@@ -133,12 +134,12 @@ ALL_POLICIES: tuple[type[Policy], ...] = (
 
 def void_reason(policy: PreservationPolicy) -> str:
     """Why can the policy keep nothing at all? Empty: it can keep something. A user's own class: nobody knows."""
-    return policy.void if isinstance(policy, Policy) else ""
+    return facts_of(policy).void
 
 
 def metrics_wanted(policy: PreservationPolicy) -> tuple[MetricRef, ...]:
     """Which metrics does the policy read: their paths, and functions of all metrics? Each once."""
-    return policy.metrics_wanted if isinstance(policy, Policy) else ()
+    return facts_of(policy).metrics
 
 
 def check_metrics(policy: PreservationPolicy, history: History) -> None:

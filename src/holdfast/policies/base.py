@@ -66,60 +66,59 @@ class Verdicts:
         return self._teller(i)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What does a policy declare of itself, not having seen a history? The defaults: a chooser of steps alone."""
+
+    needs: Needs = Needs.NOTHING
+    metrics: tuple[MetricRef, ...] = ()
+    """The metrics that it reads."""
+    is_filter: bool = False
+    """Does it look at one checkpoint at a time? Then it may restrict a chooser, and be negated."""
+    path_independent: bool = True
+    """Is C(A + B) = C(C(A) + B), whatever the sets A and B, and however they interleave?"""
+    append_stable: bool = True
+    """Does pruning after every save, steps and times in order, leave what pruning once at the end leaves?"""
+    union_stable: bool | None = None
+    """Is it append-stable also where another rule keeps more than it would itself? None: if it is append-stable."""
+    clocked: bool = False
+    """Does it read the clock?"""
+    clock_stable: bool | None = None
+    """Does it not matter at which moments, with times in order, it was pruned before? None: if it is append-stable."""
+    void: str = ""
+    """Why it can keep nothing at all; empty: it can keep something."""
+    total: bool = False
+    """Does it keep everything, whatever it sees?"""
+
+    def __post_init__(self) -> None:
+        for name in ("union_stable", "clock_stable"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, self.append_stable)
+
+
 class Policy(abc.ABC):
     """The base of all policies of Holdfast, single rules and combinations. Never made itself."""
 
     __slots__ = ()
 
+    def _facts(self) -> Facts:
+        """What is known of it without a history?"""
+        return Facts()
+
     @property
     def needs(self) -> Needs:
         """Which columns, besides the steps, does it read?"""
-        return Needs.NOTHING
-
-    @property
-    def is_filter(self) -> bool:
-        """Does it look at one checkpoint at a time? Then it may restrict a chooser, and be negated."""
-        return False
+        return self._facts().needs
 
     @property
     def path_independent(self) -> bool:
-        """Is C(A ∪ B) = C(C(A) ∪ B), whatever A and B, and however they interleave?"""
-        return True
+        """Is C(A + B) = C(C(A) + B), whatever the sets A and B, and however they interleave?"""
+        return self._facts().path_independent
 
     @property
     def append_stable(self) -> bool:
         """Does pruning after every save, steps and times in order, leave what pruning once at the end leaves?"""
-        return True
-
-    @property
-    def union_stable(self) -> bool:
-        """Is it append-stable also where another rule keeps more than it would itself?"""
-        return self.append_stable
-
-    @property
-    def clock_stable(self) -> bool:
-        """Does it not matter at which moments, with times in order, it was pruned before?"""
-        return self.append_stable
-
-    @property
-    def void(self) -> str:
-        """Why can it keep nothing at all? Empty: it can keep something."""
-        return ""
-
-    @property
-    def total(self) -> bool:
-        """Does it keep everything, whatever it sees?"""
-        return False
-
-    @property
-    def metrics_wanted(self) -> tuple[MetricRef, ...]:
-        """Which metrics does it read?"""
-        return ()
-
-    @property
-    def clocked(self) -> bool:
-        """Does it read the clock?"""
-        return False
+        return self._facts().append_stable
 
     def _spelled(self) -> str | None:
         """How does the language spell it? None: it cannot."""
@@ -135,7 +134,8 @@ class Policy(abc.ABC):
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: object) -> list[bool]:
         """Which of ``checkpoints`` (oldest first, the order in which they compete) are preserved? One flag each."""
-        return self.mask(History.of(checkpoints), context=context).tolist()
+        flags: list[bool] = self.mask(History.of(checkpoints), context=context).tolist()
+        return flags
 
     def __or__(self, other: object) -> Policy:
         return _algebra().union(self, other)
@@ -155,6 +155,22 @@ class Policy(abc.ABC):
     def __str__(self) -> str:
         spelled = self._spelled()
         return repr(self) if spelled is None else spelled
+
+
+class Algebra(Protocol):
+    """What do ``|``, ``&`` and ``~`` make? The functions of ``holdfast.policies.combine``."""
+
+    def union(self, a: object, b: object, /) -> Policy:
+        """What either keeps."""
+        ...
+
+    def restrict(self, a: object, b: object, /) -> Policy:
+        """What both filters admit, or the chooser's pick among what the filter admits."""
+        ...
+
+    def negate(self, a: object, /) -> Policy:
+        """What the filter does not admit."""
+        ...
 
 
 class Rule(Policy):
@@ -189,7 +205,7 @@ class Rule(Policy):
         return Verdicts(kept, self._teller(history, kept, context))
 
 
-def _algebra() -> Any:  # noqa: ANN401 - a module
+def _algebra() -> Algebra:
     from holdfast.policies import combine  # noqa: PLC0415 - combine is made of policies, and policies combine
 
     return combine
@@ -217,9 +233,17 @@ def as_policy(policy: object) -> PreservationPolicy:
     return policy
 
 
+def facts_of(policy: PreservationPolicy) -> Facts:
+    """What does any policy declare? Of a user's own class nothing is known, so nothing good is assumed."""
+    return policy._facts() if isinstance(policy, Policy) else _UNKNOWN_FACTS  # noqa: SLF001 - the same module
+
+
+_UNKNOWN_FACTS: Final = Facts(needs=EVERYTHING, path_independent=False, append_stable=False, clocked=True)
+
+
 def needs_of(policy: PreservationPolicy) -> Needs:
     """Which columns does any policy read? A user's own class: everything."""
-    return policy.needs if isinstance(policy, Policy) else EVERYTHING
+    return facts_of(policy).needs
 
 
 def mask_of(policy: PreservationPolicy, history: History, context: object) -> Mask:

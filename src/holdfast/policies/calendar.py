@@ -6,18 +6,19 @@ import dataclasses
 import datetime
 import functools
 import zoneinfo
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from holdfast.errors import PolicyError, PolicyTypeError
 from holdfast.history import EPOCH, MICROSECOND, UNKNOWN
-from holdfast.policies.base import Needs, Rule, microseconds_of, now_of, put, whole
+from holdfast.policies.base import Facts, Needs, Rule, microseconds_of, now_of, put, whole
 from holdfast.policies.text import quote
 from holdfast.units import format_duration, ordinal, parse_duration, rough_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from holdfast.history import Column, History, Mask
@@ -81,9 +82,8 @@ class CalendarN(Rule):
         put(self, n=whole(self.n, f"{self._word}: n", f"write {self._word}(7)", least=1))
         _zone(self.tz)
 
-    @property
-    def needs(self) -> Needs:
-        return Needs.TIMES
+    def _facts(self) -> Facts:
+        return Facts(needs=Needs.TIMES)
 
     @property
     def _word(self) -> str:
@@ -230,9 +230,8 @@ class Within(Rule):
     def __post_init__(self) -> None:
         _checked(self.duration, "within: duration")
 
-    @property
-    def needs(self) -> Needs:
-        return Needs.TIMES
+    def _facts(self) -> Facts:
+        return Facts(needs=Needs.TIMES)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
         times = history.times
@@ -270,13 +269,8 @@ class LatestDuration(Rule):
     def __post_init__(self) -> None:
         _checked(self.duration, "duration")
 
-    @property
-    def needs(self) -> Needs:
-        return Needs.TIMES
-
-    @property
-    def path_independent(self) -> bool:
-        return False
+    def _facts(self) -> Facts:
+        return Facts(needs=Needs.TIMES, path_independent=False, clocked=True)
 
     def _mask(self, history: History, context: object) -> Mask:
         times = history.times

@@ -7,15 +7,29 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator
+import functools
+import operator
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from holdfast.errors import PolicyError, PolicyTypeError
-from holdfast.policies.base import Needs, Policy, PreservationPolicy, Verdicts, as_policy, judge, mask_of, needs_of, put
+from holdfast.policies.base import (
+    Facts,
+    Needs,
+    Policy,
+    PreservationPolicy,
+    Verdicts,
+    as_policy,
+    facts_of,
+    judge,
+    mask_of,
+    put,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from holdfast.history import History, Mask, MetricRef
     from holdfast.policies.base import Reasons
 
@@ -29,52 +43,27 @@ class AnyPreservationPolicy(Policy):
     def __post_init__(self) -> None:
         put(self, policies=_members(self.policies))
 
+    def _facts(self) -> Facts:
+        parts = [facts_of(p) for p in self._each]
+        clocked = any(f.clocked for f in parts)
+        stable = all(f.union_stable for f in parts)
+        at_any_time = all(f.clock_stable and (f.clocked or f.path_independent) for f in parts)
+        return Facts(
+            needs=_all_needs(parts),
+            metrics=_all_metrics(parts),
+            is_filter=all(f.is_filter for f in parts),
+            path_independent=all(f.path_independent for f in parts),
+            append_stable=stable or (len(parts) == 1 and parts[0].append_stable),
+            union_stable=stable,
+            clocked=clocked,
+            clock_stable=at_any_time if clocked else None,
+            void="; ".join(f.void for f in parts) if all(f.void for f in parts) else "",
+            total=any(f.total for f in parts),
+        )
+
     @property
     def _each(self) -> tuple[PreservationPolicy, ...]:
         return self.policies  # type: ignore[return-value]  # made a tuple when made
-
-    @property
-    def needs(self) -> Needs:
-        return _union_needs(self._each)
-
-    @property
-    def is_filter(self) -> bool:
-        return all(is_filter(p) for p in self._each)
-
-    @property
-    def path_independent(self) -> bool:
-        return all(isinstance(p, Policy) and p.path_independent for p in self._each)
-
-    @property
-    def append_stable(self) -> bool:
-        return self.union_stable or (len(self._each) == 1 and _is_policy(self._each[0]) and self._each[0].append_stable)
-
-    @property
-    def union_stable(self) -> bool:
-        return all(isinstance(p, Policy) and p.union_stable for p in self._each)
-
-    @property
-    def clock_stable(self) -> bool:
-        if not self.clocked:
-            return self.append_stable
-        return all(_is_policy(p) and p.clock_stable and (p.clocked or p.path_independent) for p in self._each)
-
-    @property
-    def clocked(self) -> bool:
-        return any(isinstance(p, Policy) and p.clocked for p in self._each)
-
-    @property
-    def void(self) -> str:
-        reasons = [p.void if isinstance(p, Policy) else "" for p in self._each]
-        return "; ".join(reasons) if all(reasons) else ""
-
-    @property
-    def total(self) -> bool:
-        return any(isinstance(p, Policy) and p.total for p in self._each)
-
-    @property
-    def metrics_wanted(self) -> tuple[MetricRef, ...]:
-        return _union_metrics(self._each)
 
     def mask(self, history: History, *, context: object) -> Mask:
         """Which does any of them preserve?"""
@@ -113,13 +102,9 @@ def _members(policies: Any) -> tuple[PreservationPolicy, ...]:  # noqa: ANN401 -
     return tuple(flat)
 
 
-def _is_policy(policy: object) -> TypeGuard[Policy]:
-    return isinstance(policy, Policy)
-
-
 def is_filter(policy: object) -> TypeGuard[Policy]:
     """Does it look at one checkpoint at a time? Nobody knows of a user's own class."""
-    return isinstance(policy, Policy) and policy.is_filter
+    return isinstance(policy, Policy) and facts_of(policy).is_filter
 
 
 @contextlib.contextmanager
@@ -146,25 +131,15 @@ class AllFilters(Policy):
     def __post_init__(self) -> None:
         put(self, filters=_only_filters(self.filters))
 
-    @property
-    def needs(self) -> Needs:
-        return _union_needs(self.filters)
-
-    @property
-    def is_filter(self) -> bool:
-        return True
-
-    @property
-    def void(self) -> str:
-        return next(filter(None, (f.void for f in self.filters)), "")
-
-    @property
-    def total(self) -> bool:
-        return all(f.total for f in self.filters)
-
-    @property
-    def metrics_wanted(self) -> tuple[MetricRef, ...]:
-        return _union_metrics(self.filters)
+    def _facts(self) -> Facts:
+        parts = [facts_of(f) for f in self.filters]
+        return Facts(
+            needs=_all_needs(parts),
+            metrics=_all_metrics(parts),
+            is_filter=True,
+            void=next((f.void for f in parts if f.void), ""),
+            total=all(f.total for f in parts),
+        )
 
     def mask(self, history: History, *, context: object) -> Mask:
         """Which do all of them admit?"""
@@ -182,8 +157,8 @@ class AllFilters(Policy):
 
         return Verdicts(kept, tell)
 
-    def _spelled(self) -> str:
-        return " & ".join(map(_operand, self.filters))
+    def _spelled(self) -> str | None:
+        return " & ".join(map(_operand, self.filters)) if len(self.filters) > 1 else None
 
 
 def _only_filters(filters: Iterable[Policy]) -> tuple[Policy, ...]:
@@ -212,25 +187,15 @@ class NotFilter(Policy):
                 f"~({self.filter}): only a filter can be negated; write the rule for what should stay ({_FILTERS})"
             )
 
-    @property
-    def needs(self) -> Needs:
-        return self.filter.needs
-
-    @property
-    def is_filter(self) -> bool:
-        return True
-
-    @property
-    def void(self) -> str:
-        return f"{self} keeps none, because {self.filter} keeps all" if self.filter.total else ""
-
-    @property
-    def total(self) -> bool:
-        return bool(self.filter.void)
-
-    @property
-    def metrics_wanted(self) -> tuple[MetricRef, ...]:
-        return self.filter.metrics_wanted
+    def _facts(self) -> Facts:
+        inner = facts_of(self.filter)
+        return Facts(
+            needs=inner.needs,
+            metrics=inner.metrics,
+            is_filter=True,
+            void=f"it keeps what {self.filter} does not, and that keeps all" if inner.total else "",
+            total=bool(inner.void),
+        )
 
     def mask(self, history: History, *, context: object) -> Mask:
         """Which does the filter not admit?"""
@@ -257,39 +222,23 @@ class Among(Policy):
     def __post_init__(self) -> None:
         if not is_filter(self.filter):
             raise PolicyError(f"{self.filter} is no filter: {_FILTERS}")
-        as_policy(self.chooser)
+        if is_filter(as_policy(self.chooser)):
+            raise PolicyError(f"{self.chooser} is a filter, no chooser: write {self.filter} & {self.chooser}")
+        if isinstance(self.chooser, Among):
+            put(self, filter=AllFilters((self.filter, self.chooser.filter)), chooser=self.chooser.chooser)
 
-    @property
-    def needs(self) -> Needs:
-        return _union_needs((self.filter, self.chooser))
-
-    @property
-    def path_independent(self) -> bool:
-        return isinstance(self.chooser, Policy) and self.chooser.path_independent
-
-    @property
-    def append_stable(self) -> bool:
-        return isinstance(self.chooser, Policy) and self.chooser.append_stable
-
-    @property
-    def union_stable(self) -> bool:
-        return isinstance(self.chooser, Policy) and self.chooser.union_stable
-
-    @property
-    def clock_stable(self) -> bool:
-        return self.append_stable and not self.clocked
-
-    @property
-    def clocked(self) -> bool:
-        return not isinstance(self.chooser, Policy) or self.chooser.clocked
-
-    @property
-    def void(self) -> str:
-        return self.filter.void or (self.chooser.void if isinstance(self.chooser, Policy) else "")
-
-    @property
-    def metrics_wanted(self) -> tuple[MetricRef, ...]:
-        return _union_metrics((self.filter, self.chooser))
+    def _facts(self) -> Facts:
+        parts = admitted, pick = facts_of(self.filter), facts_of(self.chooser)
+        return Facts(
+            needs=_all_needs(parts),
+            metrics=_all_metrics(parts),
+            path_independent=pick.path_independent,
+            append_stable=pick.append_stable,
+            union_stable=pick.union_stable,
+            clocked=pick.clocked,
+            clock_stable=False if pick.clocked else None,
+            void=admitted.void or pick.void,
+        )
 
     def mask(self, history: History, *, context: object) -> Mask:
         """Which does the chooser pick among those that the filter admits?"""
@@ -316,26 +265,20 @@ class Among(Policy):
         return Verdicts(kept, tell)
 
     def _spelled(self) -> str:
-        return f"{_operand(self.filter)} & {_operand(self.chooser)}"
+        only = str(self.filter) if isinstance(self.filter, AllFilters) else _operand(self.filter)
+        return f"{only} & {_operand(self.chooser)}"
 
 
 def _operand(policy: PreservationPolicy) -> str:
-    return f"({policy})" if isinstance(policy, AnyPreservationPolicy | Among) else _and_operand(policy)
+    return f"({policy})" if isinstance(policy, AnyPreservationPolicy | Among | AllFilters) else str(policy)
 
 
-def _and_operand(policy: PreservationPolicy) -> str:
-    return str(policy)
+def _all_needs(parts: Iterable[Facts]) -> Needs:
+    return functools.reduce(operator.or_, (f.needs for f in parts), Needs.NOTHING)
 
 
-def _union_needs(policies: Iterable[PreservationPolicy]) -> Needs:
-    needs = Needs.NOTHING
-    for policy in policies:
-        needs |= needs_of(policy)
-    return needs
-
-
-def _union_metrics(policies: Iterable[PreservationPolicy]) -> tuple[MetricRef, ...]:
-    return tuple(dict.fromkeys(m for p in policies if isinstance(p, Policy) for m in p.metrics_wanted))
+def _all_metrics(parts: Iterable[Facts]) -> tuple[MetricRef, ...]:
+    return tuple(dict.fromkeys(ref for f in parts for ref in f.metrics))
 
 
 # The operators ---------------------------------------------------------------------------------------------------
@@ -369,10 +312,10 @@ def restrict(a: object, b: object) -> Policy:
     return Among(one, other)
 
 
-def negate(policy: Policy) -> Policy:
+def negate(policy: object) -> Policy:
     """``~a``: what the filter does not admit.
 
     Raises:
         PolicyError: it is no filter.
     """
-    return policy.filter if isinstance(policy, NotFilter) else NotFilter(policy)
+    return NotFilter(policy)  # type: ignore[arg-type]  # looked at when made

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from holdfast.policies.base import Rule, put, whole
+from holdfast.policies.base import Facts, Rule, put, whole
 from holdfast.units import ordinal
 
 if TYPE_CHECKING:
@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 class PreserveAll(Rule):
     """Which stay? All of them. Written ``everything()``."""
 
-    @property
-    def is_filter(self) -> bool:
-        return True
-
-    @property
-    def total(self) -> bool:
-        return True
+    def _facts(self) -> Facts:
+        return Facts(is_filter=True, total=True)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
         return np.ones(len(history), dtype=np.bool_)
@@ -52,13 +47,9 @@ class LatestN(Rule):
         if self.n is not None:
             put(self, n=whole(self.n, "latest: n", "None or latest() keeps all", least=0))
 
-    @property
-    def void(self) -> str:
-        return "latest(0) keeps none; write latest(3) for the last three, latest() for all" if self.n == 0 else ""
-
-    @property
-    def total(self) -> bool:
-        return self.n is None
+    def _facts(self) -> Facts:
+        void = "latest(0) keeps none; write latest(3) for the last three, latest() for all"
+        return Facts(void=void if self.n == 0 else "", total=self.n is None)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
         kept = np.zeros(len(history), dtype=np.bool_)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from holdfast.errors import PolicyError, PolicyTypeError
 from holdfast.history import UNMEASURED
-from holdfast.policies.base import EVERYTHING, Needs, Rule, as_index, put
+from holdfast.policies.base import EVERYTHING, Facts, Needs, Rule, as_index, put
 from holdfast.policies.text import quote
 
 if TYPE_CHECKING:
-    from holdfast.history import History, Mask, MetricRef
+    from collections.abc import Callable, Iterable
+
+    from holdfast.history import History, Mask
     from holdfast.policies.base import Teller
 
 
@@ -28,18 +29,14 @@ class CustomSteps(Rule):
     def __post_init__(self) -> None:
         put(self, steps=_sorted_steps(self.steps))
 
-    @property
-    def is_filter(self) -> bool:
-        return True
-
-    @property
-    def void(self) -> str:
-        return "" if self.steps else "at() names no step; write at(500, 1500)"
+    def _facts(self) -> Facts:
+        void = "" if self.steps else "at() names no step; write at(500, 1500)"
+        return Facts(is_filter=True, void=void)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
-        steps, wanted = history.steps, np.array(self.steps or (), dtype=object)
+        steps, wanted = history.steps, frozenset(self.steps)
         if steps.dtype == object:
-            return np.array([s in set(wanted) for s in steps], dtype=np.bool_)
+            return np.array([s in wanted for s in steps], dtype=np.bool_)
         bounds = np.iinfo(np.int64)
         return np.isin(steps, np.array([s for s in wanted if bounds.min <= s <= bounds.max], dtype=np.int64))
 
@@ -89,9 +86,8 @@ class Before(Rule):
     def __post_init__(self) -> None:
         put(self, step=_step(self.step, "step", "before(step=1000)"))
 
-    @property
-    def is_filter(self) -> bool:
-        return True
+    def _facts(self) -> Facts:
+        return Facts(is_filter=True)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
         below: Mask = history.steps < self.step
@@ -113,9 +109,8 @@ class After(Rule):
     def __post_init__(self) -> None:
         put(self, step=_step(self.step, "step", "after(step=1000)"))
 
-    @property
-    def is_filter(self) -> bool:
-        return True
+    def _facts(self) -> Facts:
+        return Facts(is_filter=True)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
         above: Mask = history.steps > self.step
@@ -148,17 +143,8 @@ class Has(Rule):
         if not isinstance(self.metric, str) or not self.metric:
             raise PolicyTypeError(f"has({self.metric!r}): give the name of a metric, as has('eval/loss')")
 
-    @property
-    def needs(self) -> Needs:
-        return Needs.METRICS
-
-    @property
-    def is_filter(self) -> bool:
-        return True
-
-    @property
-    def metrics_wanted(self) -> tuple[MetricRef, ...]:
-        return (self.metric,)
+    def _facts(self) -> Facts:
+        return Facts(needs=Needs.METRICS, is_filter=True, metrics=(self.metric,))
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
         measured: Mask = history.metric(self.metric).states != UNMEASURED
@@ -184,13 +170,8 @@ class Where(Rule):
         if not callable(self.function):
             raise PolicyTypeError(f"where({self.function!r}): give a function of one checkpoint that returns a bool")
 
-    @property
-    def needs(self) -> Needs:
-        return EVERYTHING
-
-    @property
-    def is_filter(self) -> bool:
-        return True
+    def _facts(self) -> Facts:
+        return Facts(needs=EVERYTHING, is_filter=True)
 
     @property
     def _label(self) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from holdfast.errors import MetricWarning, PolicyError, PolicyTypeError
 from holdfast.history import FAULTY, MEASURED, NAN, UNMEASURED
-from holdfast.policies.base import Needs, Rule, put, whole
+from holdfast.policies.base import Facts, Needs, Rule, put, whole
 from holdfast.policies.text import quote
 from holdfast.units import ordinal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
-    from holdfast.history import Column, History, Mask, Metric, MetricRef
+    from holdfast.history import Column, History, Mask, Metric
     from holdfast.policies.base import Reasons, Teller
 
 
@@ -51,33 +52,17 @@ class BestN(Rule):
             keep_checkpoints_without_metrics=bool(self.keep_checkpoints_without_metrics),
         )
 
-    @property
-    def needs(self) -> Needs:
-        return Needs.METRICS
-
-    @property
-    def metrics_wanted(self) -> tuple[MetricRef, ...]:
-        return (self.get_metric_fn,)
-
-    @property
-    def path_independent(self) -> bool:
-        return self.keep_checkpoints_without_metrics or not self.n
-
-    @property
-    def append_stable(self) -> bool:
-        return self.path_independent
-
-    @property
-    def void(self) -> str:
-        return (
-            "best(0, ...) keeps none; write best(1, ...) for the best one, best(None, ...) for all"
-            if self.n == 0
-            else ""
+    def _facts(self) -> Facts:
+        stable = self.keep_checkpoints_without_metrics or not self.n
+        void = "best(0, ...) keeps none; write best(1, ...) for the best one, best(None, ...) for all"
+        return Facts(
+            needs=Needs.METRICS,
+            metrics=(self.get_metric_fn,),
+            path_independent=stable,
+            append_stable=stable,
+            void=void if self.n == 0 else "",
+            total=self.n is None,
         )
-
-    @property
-    def total(self) -> bool:
-        return self.n is None
 
     @property
     def _label(self) -> str:

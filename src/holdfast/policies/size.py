@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.errors import PolicyError
 from holdfast.history import UNKNOWN
-from holdfast.policies.base import Needs, Rule, put
+from holdfast.policies.base import Facts, Needs, Rule, put
 from holdfast.policies.count import LatestN
 from holdfast.units import format_size, ordinal, parse_size, spell_size
 
@@ -31,17 +31,8 @@ class LatestBytes(Rule):
     def __post_init__(self) -> None:
         put(self, max_bytes=parse_size(self.max_bytes))
 
-    @property
-    def needs(self) -> Needs:
-        return Needs.SIZES
-
-    @property
-    def path_independent(self) -> bool:
-        return False
-
-    @property
-    def union_stable(self) -> bool:
-        return False
+    def _facts(self) -> Facts:
+        return Facts(needs=Needs.SIZES, path_independent=False, union_stable=False)
 
     def _used(self, history: History) -> Column:
         """How many bytes are it and all after it?"""

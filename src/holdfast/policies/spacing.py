@@ -11,7 +11,7 @@ import numpy as np
 
 from holdfast.errors import PolicyError, PolicyTypeError
 from holdfast.history import MICROSECOND, UNKNOWN
-from holdfast.policies.base import Needs, Rule, put, whole
+from holdfast.policies.base import Facts, Needs, Rule, put, whole
 from holdfast.policies.calendar import from_units
 from holdfast.units import ordinal, rough_duration
 
@@ -62,7 +62,7 @@ def _follow(reached: Column, gap: int, at: int) -> list[int]:
     return links
 
 
-def _chain_teller(  # noqa: PLR0913 - one rule in two units
+def _chain_teller(
     label: str,
     chain: npt.NDArray[np.intp],
     values: Column,
@@ -116,21 +116,16 @@ class EveryNSeconds(Rule):
     def __post_init__(self) -> None:
         put(self, interval_secs=_seconds(self.interval_secs))
 
-    @property
-    def needs(self) -> Needs:
-        return Needs.TIMES
-
-    @property
-    def path_independent(self) -> bool:
-        return False
-
-    @property
-    def total(self) -> bool:
-        return self._gap == 0
+    def _facts(self) -> Facts:
+        return Facts(needs=Needs.TIMES, path_independent=False, total=self._gap == 0)
 
     @property
     def _gap(self) -> int:
-        return datetime.timedelta(seconds=self.interval_secs) // MICROSECOND  # type: ignore[arg-type]  # a number, made so when made
+        return datetime.timedelta(seconds=self._secs) // MICROSECOND
+
+    @property
+    def _secs(self) -> int | float:
+        return self.interval_secs  # type: ignore[return-value]  # made a number when made
 
     def _links(self, history: History) -> npt.NDArray[np.intp]:
         times = history.times
@@ -148,10 +143,10 @@ class EveryNSeconds(Rule):
         return lambda i: (f"{label}: its time is not known",) if history.times[i] == UNKNOWN else tell(i)
 
     def _spelled(self) -> str:
-        seconds = self.interval_secs
+        seconds = self._secs
         for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-            if seconds and seconds % length == 0:  # type: ignore[operator]  # a number, made so when made
-                return f"spaced({unit}={seconds // length})"  # type: ignore[operator]  # a number, made so when made
+            if seconds and seconds % length == 0:
+                return f"spaced({unit}={seconds // length})"
         return f"spaced(seconds={seconds})"
 
 
@@ -197,35 +192,25 @@ class EveryNSteps(Rule):
             max_to_keep=_keep(self.max_to_keep),
         )
 
-    @property
-    def is_filter(self) -> bool:
-        return self.exact_interval and self.max_to_keep is None
-
-    @property
-    def path_independent(self) -> bool:
-        return self.exact_interval
-
-    @property
-    def union_stable(self) -> bool:
-        return self.exact_interval or self.max_to_keep is None
-
-    @property
-    def void(self) -> str:
-        return _no_interval(self.interval_steps, "every(steps=1000)")
-
-    @property
-    def total(self) -> bool:
-        return self.is_filter and self.interval_steps == 1
+    def _facts(self) -> Facts:
+        is_filter = self.exact_interval and self.max_to_keep is None
+        return Facts(
+            is_filter=is_filter,
+            path_independent=self.exact_interval,
+            union_stable=self.exact_interval or self.max_to_keep is None,
+            void=_no_interval(self.interval_steps, "every(steps=1000)"),
+            total=is_filter and self.interval_steps == 1,
+        )
 
     def _links(self, history: History) -> npt.NDArray[np.intp]:
         """All that are on the grid, or on the chain, whether or not ``max_to_keep`` lets them stay."""
-        _refuse_zero(self.void)
+        _refuse_zero(self.interval_steps, "every(steps=1000)")
         if self.exact_interval:
             return np.flatnonzero(_fitting(history.steps, self.interval_steps) % self.interval_steps == 0)
         return _chain(history.steps, self.interval_steps)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
-        if self.is_filter and self.interval_steps:
+        if self.exact_interval and self.max_to_keep is None and self.interval_steps:
             on_grid: Mask = _fitting(history.steps, self.interval_steps) % self.interval_steps == 0
             return on_grid
         return _flags(len(history), _last(self._links(history), self.max_to_keep))
@@ -280,9 +265,9 @@ def _no_interval(interval: int, instead: str) -> str:
     return "" if interval else f"an interval of 0 steps has no multiples; write {instead}, or everything() to keep all"
 
 
-def _refuse_zero(void: str) -> None:
-    if void:
-        raise PolicyError(f"interval_steps must not be 0: {void}")
+def _refuse_zero(interval: int, instead: str) -> None:
+    if not interval:
+        raise PolicyError(f"interval_steps must not be 0: {_no_interval(interval, instead)}")
 
 
 def _spelled_keep(keep: int | None) -> str:
@@ -313,16 +298,12 @@ class EveryNStepsClosest(Rule):
             max_to_keep=_keep(self.max_to_keep),
         )
 
-    @property
-    def path_independent(self) -> bool:
-        return self.max_to_keep is None
-
-    @property
-    def void(self) -> str:
-        return _no_interval(self.interval_steps, "closest(steps=1000)")
+    def _facts(self) -> Facts:
+        void = _no_interval(self.interval_steps, "closest(steps=1000)")
+        return Facts(path_independent=self.max_to_keep is None, void=void)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
-        _refuse_zero(self.void)
+        _refuse_zero(self.interval_steps, "closest(steps=1000)")
         kept = _flags(len(history), _nearest(*_grid(history.steps, self.interval_steps)))
         kept[-1] = True
         return kept if self.max_to_keep is None else _flags(len(kept), np.flatnonzero(kept)[-self.max_to_keep :])
@@ -400,13 +381,12 @@ class LogSpaced(Rule):
         return {target: _nearest_to(target, ranked, order) for target in targets}
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
-        kept = _flags(len(history), np.array([*self._winners(history).values(), len(history) - 1], dtype=np.intp))
-        return kept
+        return _flags(len(history), np.array([*self._winners(history).values(), len(history) - 1], dtype=np.intp))
 
     def _teller(self, history: History, kept: Mask, context: object) -> Teller:  # noqa: ARG002 - the seam's arguments
         winners = self._winners(history)
         steps = history.steps
-        nearest_to = {i: target for target, i in winners.items()}
+        nearest_to = {i: target for target, i in reversed(winners.items())}
 
         def tell(i: int) -> tuple[str]:
             if kept[i]:
