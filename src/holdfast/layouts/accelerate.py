@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, final
 
-from holdfast.layouts.base import Candidate, Finding, Layout, Look, partial
+from holdfast.layouts.base import Candidate, Finding, Layout, Look, partial, unknown
 from holdfast.layouts.integrity import all_whole, ranks_missing, torch_file, weights
 from holdfast.layouts.names import folders
 
@@ -64,6 +64,8 @@ class Accelerate(Layout):
             return partial(f"{candidate.name}/random_states_{gone[0]}.pkl is missing")
         if not any(name.startswith(("model", "pytorch_model")) for name in names):
             return partial(f"{candidate.name} holds no model")
+        if not any(name.startswith("optimizer") for name in names) and "pytorch_model" not in names:
+            return unknown("it holds no optimizer: half deleted, or none was prepared")
         states = sorted(self.resume_only(candidate, look))
         checks = (weights(look, candidate.name), *(torch_file(look, path) for path in states))
         return all_whole(checks)

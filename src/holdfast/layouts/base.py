@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 _T = TypeVar("_T")
+_decode = json.JSONDecoder().decode
 
 
 class Candidate(NamedTuple):
@@ -77,6 +78,7 @@ class Look:
         self._above = above
         self._beside: dict[str, Any] = {}
         self._listed: dict[str, Sequence[Entry]] = {}
+        self._names: dict[str, frozenset[str]] = {}
         self._json: dict[str, Any] = {}
 
     def _at(self, path: str) -> str:
@@ -88,6 +90,8 @@ class Look:
         look._beside = self._beside
         if "" in self._listed:  # of the rest each look keeps its own, or a large run would fill the memory
             look._listed[""] = self._listed[""]
+        if "" in self._names:
+            look._names[""] = self._names[""]
         return look
 
     @functools.cached_property
@@ -132,7 +136,13 @@ class Look:
 
     def names(self, path: str = "") -> frozenset[str]:
         """What is directly in ``path``, by name?"""
-        return frozenset(entry.path for entry in self.list(path))
+        if path not in self._names:
+            self._names[path] = frozenset(entry.path for entry in self.list(path))
+        return self._names[path]
+
+    def expect(self, path: str, entries: Sequence[Entry]) -> None:
+        """Take these for what lies directly in ``path``: it was listed a moment ago."""
+        self._listed[path] = entries
 
     def read(self, path: str, *, start: int = 0, limit: int = 1 << 20) -> bytes | None:
         """At most ``limit`` bytes; None if there is no such file."""
@@ -176,7 +186,7 @@ class Look:
 def loads(data: bytes) -> Any:  # noqa: ANN401 - JSON is any
     """The parsed JSON, or None if it is none. NaN and Infinity are accepted: Orbax writes them."""
     try:
-        return json.loads(data)
+        return _decode(data.decode())
     except (ValueError, RecursionError):
         return None
 

@@ -17,7 +17,7 @@ from holdfast.layouts import names
 from holdfast.layouts.base import Candidate, Finding, Layout, Look, unknown
 from holdfast.layouts.dcp import dcp_status
 from holdfast.layouts.integrity import TORCH_LEGACY, ZIP, all_whole, torch_file
-from holdfast.layouts.opcodes import has_key, text_after, torch_head, torch_numbers
+from holdfast.layouts.opcodes import has_key, mentions, text_after, torch_head, torch_numbers
 from holdfast.stores.base import Entry, Kind
 
 if TYPE_CHECKING:
@@ -108,6 +108,9 @@ class Lightning(Layout):
 
     def resumable(self, candidate: Candidate, look: Look) -> bool | None:
         """Is there optimizer state in it? ``save_weights_only`` leaves it out."""
+        path = _path(candidate, look)
+        if look.names(path):
+            return mentions(look, f"{path}/.metadata", b"optimizer")
         return has_key(look, _main(candidate, look), "optimizer_states", limit=_HEAD)
 
     def pointers(self, look: Look, entries: Sequence[Entry], newest: Candidate | None) -> Sequence[Pointer]:

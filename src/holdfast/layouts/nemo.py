@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, final
 
 from holdfast.checkpoint import Pointer
-from holdfast.layouts.base import COMPLETE, Candidate, Finding, Layout, Look, partial
+from holdfast.layouts.base import Candidate, Finding, Layout, Look, partial
 from holdfast.layouts.dcp import dcp_status
 from holdfast.layouts.integrity import all_whole, json_file, torch_file
 from holdfast.layouts.lightning import pairs, template_of
@@ -96,5 +96,4 @@ def _marker(name: str) -> str:
 
 def _weights(folder: str, look: Look) -> Finding:
     marker = f"{folder}/metadata.json"
-    finding = json_file(look, marker) if marker in look.files else COMPLETE
-    return all_whole([finding, dcp_status(look, folder)])
+    return all_whole([json_file(look, marker), dcp_status(look, folder)])

@@ -102,11 +102,6 @@ class TensorFlow(Layout):
                 return _moment(time)
         return None
 
-    def resumable(self, candidate: Candidate, look: Look) -> bool | None:
-        """Does the index list slot variables? Only its writer knows what training needs."""
-        del candidate, look
-        return None
-
     def pointers(self, look: Look, entries: Sequence[Entry], newest: Candidate | None) -> Sequence[Pointer]:
         """The state file's latest; those that it merely lists may go."""
         del newest
