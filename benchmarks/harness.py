@@ -66,15 +66,11 @@ def race(
 
 def _once(contender: Contender) -> float:
     prepared = contender.prepare()
-    gc.collect()
-    gc.disable()
-    try:
-        start = time.perf_counter()
-        for _ in range(contender.repeat):
-            contender.run(prepared)
-        return (time.perf_counter() - start) / contender.repeat
-    finally:
-        gc.enable()
+    gc.collect()  # and then left on, as it is in a training process
+    start = time.perf_counter()
+    for _ in range(contender.repeat):
+        contender.run(prepared)
+    return (time.perf_counter() - start) / contender.repeat
 
 
 def _ratio(took: list[float], base: list[float], *, same: bool) -> float | None:
