@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 Column: TypeAlias = npt.NDArray[Any]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
-UNKNOWN: Final = np.iinfo(np.int64).min
+UNKNOWN: Final = -(2**63)
 """In a column of times or sizes: not known."""
 EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 MICROSECOND: Final = datetime.timedelta(microseconds=1)
 _MIN: Final = datetime.datetime.min  # noqa: DTZ901 - what the reference writes where it does not know
+_TIMESTAMP: Final = datetime.datetime.timestamp
 _NO_TIMES: Final = (_MIN, _MIN.replace(tzinfo=datetime.UTC), None)
 _EXACT: Final = 2.0**53
 """Below this, a float holds every whole number."""
@@ -66,9 +67,10 @@ class History:
         """Add the newest. O(1); its attributes are read when a policy asks for them."""
         self._items.append(checkpoint)
 
-    def take(self, indices: npt.NDArray[np.intp] | Sequence[int]) -> History:
-        """The history of these alone, in the order given. What was read is not read again."""
-        chosen = np.asarray(indices, dtype=np.intp)
+    def take(self, chosen: Mask | npt.NDArray[np.intp] | Sequence[int]) -> History:
+        """The history of these alone, as a mask or as indices in the order given. What was read is not read again."""
+        chosen = np.asarray(chosen)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.intp)
         taken = History(_pick(self._items, chosen))
         taken._naive = self._naive
         for name in self._columns:
@@ -117,7 +119,7 @@ class History:
     @property
     def metrics(self) -> list[Any]:
         """Their metrics as they were given: a tree, or None."""
-        return [getattr(c, "metrics", None) for c in self._items]
+        return _trees(self._items)
 
     def metric(self, ref: MetricRef) -> Metric:
         """One metric of each: named by a path into the metrics, or found by a function of them. Read once."""
@@ -182,8 +184,8 @@ def _zoned(times: list[Any]) -> Column | None:
     try:
         if None in {t.tzinfo for t in times}:
             return None
-        seconds = np.array([t.timestamp() for t in times], dtype=np.float64)
-    except (AttributeError, OverflowError, ValueError):
+        seconds = np.fromiter(map(_TIMESTAMP, times), np.float64, len(times))
+    except (AttributeError, TypeError, OverflowError, ValueError):
         return None
     if np.abs(seconds).max(initial=0.0) >= _FINE:
         return None
@@ -221,11 +223,11 @@ def _time(checkpoint: Any) -> Any:  # noqa: ANN401 - whatever has the attributes
 def _steps(items: list[Any]) -> Column:
     steps = [c.step for c in items]
     try:
-        return np.array(array.array("q", steps))
+        return np.frombuffer(array.array("q", steps), dtype=np.int64)
     except (TypeError, OverflowError):
         exact = [_whole(s) for s in steps]
     try:
-        return np.array(array.array("q", exact))
+        return np.array(exact, dtype=np.int64)
     except OverflowError:
         return np.array(exact, dtype=object)
 
@@ -359,13 +361,20 @@ class Metric:
 
 
 def _values(ref: MetricRef, checkpoints: list[Any]) -> list[Any]:
-    metrics = [getattr(c, "metrics", None) for c in checkpoints]
+    metrics = _trees(checkpoints)
     if isinstance(ref, str):
         return [_look_up(m, ref) for m in metrics]
     try:
         return [None if m is None else ref(m) for m in metrics]
     except Exception:  # noqa: BLE001 - a user's function may raise anything; each is asked alone below
         return [_ask(ref, m) for m in metrics]
+
+
+def _trees(checkpoints: list[Any]) -> list[Any]:
+    try:
+        return [c.metrics for c in checkpoints]
+    except AttributeError:
+        return [getattr(c, "metrics", None) for c in checkpoints]
 
 
 def _ask(function: Callable[[Any], Any], metrics: Any) -> Any:  # noqa: ANN401 - a user's tree and a user's value

@@ -134,7 +134,8 @@ class Policy(abc.ABC):
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: object) -> list[bool]:
         """Which of ``checkpoints`` (oldest first, the order in which they compete) are preserved? One flag each."""
-        flags: list[bool] = self.mask(History.of(checkpoints), context=context).tolist()
+        history = History(checkpoints if isinstance(checkpoints, list) else list(checkpoints))
+        flags: list[bool] = self.mask(history, context=context).tolist()
         return flags
 
     def __or__(self, other: object) -> Policy:

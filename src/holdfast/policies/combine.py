@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import operator
@@ -28,7 +27,7 @@ from holdfast.policies.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from holdfast.history import History, Mask, MetricRef
     from holdfast.policies.base import Reasons
@@ -69,16 +68,12 @@ class AnyPreservationPolicy(Policy):
         """Which does any of them preserve?"""
         kept = np.zeros(len(history), dtype=np.bool_)
         for policy in self._each:
-            with _named(policy):
-                kept |= mask_of(policy, history, context)
+            kept |= _mask(policy, history, context)
         return kept
 
     def judge(self, history: History, *, context: object) -> Verdicts:
         """Which does any of them preserve, and why? A kept one has the reasons of each that keeps it."""
-        verdicts = []
-        for policy in self._each:
-            with _named(policy):
-                verdicts.append(judge(policy, history, context))
+        verdicts = [_judge(policy, history, context) for policy in self._each]
         kept = np.logical_or.reduce([v.kept for v in verdicts])
 
         def tell(i: int) -> Reasons:
@@ -107,18 +102,30 @@ def is_filter(policy: object) -> TypeGuard[Policy]:
     return isinstance(policy, Policy) and facts_of(policy).is_filter
 
 
-@contextlib.contextmanager
-def _named(policy: PreservationPolicy) -> Iterator[None]:
-    """An error of a part tells which part it was."""
-    try:
-        yield
-    except PolicyError as error:
-        if str(policy) in str(error):
-            raise
-        kind = PolicyTypeError if isinstance(error, PolicyTypeError) else PolicyError
-        raise kind(f"{policy}: {error}") from error
-    except Exception as error:
+def _blame(policy: PreservationPolicy, error: Exception) -> PolicyError | None:
+    """An error that tells which part it was, or None: the error itself tells."""
+    if not isinstance(error, PolicyError):
         error.add_note(f"raised by the policy {policy}")
+        return None
+    kind = PolicyTypeError if isinstance(error, PolicyTypeError) else PolicyError
+    return None if str(policy) in str(error) else kind(f"{policy}: {error}")
+
+
+def _mask(policy: PreservationPolicy, history: History, context: object) -> Mask:
+    try:
+        return mask_of(policy, history, context)
+    except Exception as error:
+        if blamed := _blame(policy, error):
+            raise blamed from error
+        raise
+
+
+def _judge(policy: PreservationPolicy, history: History, context: object) -> Verdicts:
+    try:
+        return judge(policy, history, context)
+    except Exception as error:
+        if blamed := _blame(policy, error):
+            raise blamed from error
         raise
 
 
@@ -244,16 +251,14 @@ class Among(Policy):
         """Which does the chooser pick among those that the filter admits?"""
         kept = self.filter.mask(history, context=context)
         admitted = np.flatnonzero(kept)
-        with _named(self.chooser):
-            kept[admitted] = mask_of(self.chooser, history.take(admitted), context)
+        kept[admitted] = _mask(self.chooser, history.take(admitted), context)
         return kept
 
     def judge(self, history: History, *, context: object) -> Verdicts:
         """Which does it pick, and why? One that the filter does not admit has the filter's reasons."""
         admission = self.filter.judge(history, context=context)
         admitted = np.flatnonzero(admission.kept)
-        with _named(self.chooser):
-            pick = judge(self.chooser, history.take(admitted), context)
+        pick = _judge(self.chooser, history.take(admitted), context)
         kept = admission.kept.copy()
         kept[admitted] = pick.kept
 

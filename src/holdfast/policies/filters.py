@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from holdfast.policies.text import quote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from holdfast.history import History, Mask
+    from holdfast.history import Column, History, Mask
     from holdfast.policies.base import Teller
 
 
@@ -34,11 +35,18 @@ class CustomSteps(Rule):
         return Facts(is_filter=True, void=void)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
-        steps, wanted = history.steps, frozenset(self.steps)
-        if steps.dtype == object:
-            return np.array([s in wanted for s in steps], dtype=np.bool_)
-        bounds = np.iinfo(np.int64)
-        return np.isin(steps, np.array([s for s in wanted if bounds.min <= s <= bounds.max], dtype=np.int64))
+        steps, table = history.steps, self._table
+        if not len(table):
+            return np.zeros(len(steps), dtype=np.bool_)
+        found: Mask = table.take(table.searchsorted(steps), mode="clip") == steps
+        return found
+
+    @functools.cached_property
+    def _table(self) -> Column:
+        try:
+            return np.array(self.steps, dtype=np.int64)
+        except OverflowError:
+            return np.array(self.steps, dtype=object)
 
     def _teller(self, history: History, kept: Mask, context: object) -> Teller:  # noqa: ARG002 - the seam's arguments
         listed = list(self.steps)

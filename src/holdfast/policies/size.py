@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from holdfast.units import format_size, ordinal, parse_size, spell_size
 if TYPE_CHECKING:
     from holdfast.history import Column, History, Mask
     from holdfast.policies.base import Teller
+
+
+_LARGEST: Final = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +49,7 @@ class LatestBytes(Rule):
         return np.cumsum(sizes[::-1])[::-1]
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments
-        kept: Mask = self._used(history) <= min(self.max_bytes, np.iinfo(np.int64).max)
+        kept: Mask = self._used(history) <= min(self.max_bytes, _LARGEST)
         kept[-1] = True
         return kept
 

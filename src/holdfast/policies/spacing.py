@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from holdfast.history import Column, History, Mask
     from holdfast.policies.base import Teller
 
-_LARGEST: Final = np.iinfo(np.int64).max
+_LARGEST: Final = 2**62
+"""Steps and intervals up to this are reckoned with in int64, larger ones in Python's own integers."""
 _DENSE: Final = 16
 """A chain that keeps more than one in so many is followed link by link, a sparser one by bisection."""
 
@@ -275,7 +276,7 @@ def _spelled_keep(keep: int | None) -> str:
 
 
 def _fitting(steps: Column, interval: int) -> Column:
-    """The steps, as Python's own integers if the interval is beyond int64."""
+    """The steps, as Python's own integers if the interval is too large for int64."""
     return steps if interval <= _LARGEST else steps.astype(object)
 
 
@@ -334,27 +335,28 @@ def _away(distance: int) -> str:
 
 def _grid(steps: Column, interval: int) -> tuple[Column, Column]:
     """For each step: which multiple it is nearest to (a tie goes to the even one), and how far away it is."""
-    steps = _fitting(steps, interval)
-    multiple = steps // interval
-    over = steps - multiple * interval
-    under = interval - over
-    up = (over > under) | ((over == under) & (multiple % 2 == 1))
-    return multiple + up, np.minimum(over, under)
+    multiple, over = divmod(_fitting(steps, interval), interval)
+    up = over + over + (multiple & 1) > interval  # past the middle, or on it below an even multiple
+    return multiple + up, np.minimum(over, interval - over)
 
 
 def _nearest(multiples: Column, away: Column) -> npt.NDArray[np.intp]:
-    """Which is nearest to each multiple? The later in order among equals. Ascending."""
-    order = None
+    """Which is nearest to each multiple? The later in order among equals.
+
+    One number per checkpoint tells both distance and lateness; the least of each multiple wins.
+    """
+    count = len(multiples)
+    order = np.arange(count)
     if (multiples[1:] < multiples[:-1]).any():
         order = np.argsort(multiples, kind="stable")
         multiples, away = multiples[order], away[order]
-    starts = np.flatnonzero(np.concatenate(([True], multiples[1:] != multiples[:-1])))
-    least = np.minimum.reduceat(away, starts)
-    counts = np.diff(starts, append=len(away))
-    hits = np.flatnonzero(away == np.repeat(least, counts))
-    last = np.flatnonzero(np.concatenate((multiples[hits[1:]] != multiples[hits[:-1]], [True])))
-    winners = hits[last]
-    return winners if order is None else np.sort(order[winners])
+    if away.dtype == object or int(away.max()) >= _LARGEST // count:
+        away = away.astype(object)
+    first = np.ones(count, dtype=np.bool_)
+    np.not_equal(multiples[1:], multiples[:-1], out=first[1:])
+    least = np.minimum.reduceat(away * count + (count - 1 - np.arange(count)), np.flatnonzero(first))
+    winners: npt.NDArray[np.intp] = order[(count - 1 - least % count).astype(np.intp)]
+    return winners
 
 
 @dataclasses.dataclass(frozen=True)
