@@ -6,6 +6,7 @@ of a run afresh, just before they are dropped. All only read.
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -193,44 +194,47 @@ def _directories(found: Survey) -> list[str]:
 
 
 def _refuse_inside(place: Place, found: Survey | None) -> None:
-    """Is the directory a checkpoint, or within one? A directory with checkpoints of that same layout in it is a run."""
-    own = {group.layout.name for group in found.groups} if found else set()
-    for parent, name, store, base in _ancestors(place):
-        owner = _owner(store, base, name)
-        if owner is not None and owner.name not in own:
-            inside = "is" if parent == os.path.dirname(place.root) else "lies in"  # noqa: PTH120 - as above
+    """Is the directory a checkpoint, or within one?
+
+    What was found in it decides who is asked: a checkpoint holds others only of layouts that come after its own.
+    """
+    inside = {group.layout for group in found.groups} if found else set()
+    asked = list(itertools.takewhile(lambda layout: layout not in inside, registry.layouts()))
+    for depth, (parent, name, look) in enumerate(_ancestors(place) if asked else ()):
+        if depth == 0 and found:
+            look.expect(name, found.entries)
+        owner = _owner(look, name, asked)
+        if owner is not None:
             raise RefusedError(
-                f"{shown(place.root)} {inside} a checkpoint of {owner.title} ({shown(name)}), not a run; "
-                f"its run is {shown(parent)}: give that, and the checkpoint by its name"
+                f"{shown(place.root)} {'lies in' if depth else 'is'} a checkpoint of {owner.title} ({shown(name)}), "
+                f"not a run; its run is {shown(parent)}: give that, and the checkpoint by its name"
             )
 
 
-def _ancestors(place: Place) -> Iterator[tuple[str, str, Store, str]]:
-    """For each directory on the way up: where it lies, its name there, and how to look."""
+def _ancestors(place: Place) -> Iterator[tuple[str, str, Look]]:
+    """For each directory on the way up: where it lies, its name there, and how to look at it from there."""
     look = place.look
-    if place.spellings:  # local
-        path = place.root
-        for _ in range(_UP):
-            parent, name = os.path.split(path)
+    parent, name = os.path.split(place.root)
+    for _ in range(_UP):
+        if place.spellings:  # of the file system
             if not name:
                 return
-            yield parent, name, LocalStore(parent), ""
-            path = parent
-        return
-    base = look.base
-    while base:
-        parent, _, name = base.rpartition("/")
-        yield f"{look.store.uri.rstrip('/')}/{parent}".rstrip("/"), name, look.store, parent
-        base = parent
+            yield parent, name, Look(LocalStore(parent), "", (name,))
+        else:
+            if not look.base:
+                return
+            base, _, name = look.base.rpartition("/")
+            look = Look(look.store, base)
+            yield parent, name, look.within((name,))
+        parent, name = os.path.split(parent)
 
 
-def _owner(store: Store, base: str, name: str) -> Layout | None:
-    """Which layout takes the directory ``name`` in ``base`` for one of its checkpoints?"""
-    look = Look(store, base, (name,))
-    for layout in registry.layouts():
+def _owner(look: Look, name: str, layouts: Sequence[Layout]) -> Layout | None:
+    """Which layout takes the directory ``name`` for one of its series (``best`` and the like may be anything)?"""
+    for layout in layouts:
         for candidate in layout.candidates([Entry(name, Kind.DIR)]):
             try:
-                if layout.recognises(candidate, look.within(candidate.members)):
+                if not candidate.alias and layout.recognises(candidate, look):
                     return layout
             except StoreError:
                 continue

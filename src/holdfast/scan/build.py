@@ -11,6 +11,7 @@ from holdfast.checkpoint import Checkpoint, Pointer, Run, Status
 from holdfast.policies.base import Needs
 from holdfast.scan.examine import NOT_VERIFIED, Examined, Reading, each, examine, set_aside
 from holdfast.scan.links import Owners, pointing
+from holdfast.stores.base import Kind
 
 if TYPE_CHECKING:
     import datetime
@@ -82,7 +83,9 @@ def pointers_of(place: Place, found: Survey, group: Group, newest: Sequence[Cand
     layout, look = group.layout, place.look
     asked: Sequence[Candidate | None] = newest or [None]
     known = [pointer for candidate in asked for pointer in layout.pointers(look, found.entries, candidate)]
-    known += pointing(look, found.entries, _owners(place, group), known)
+    links = [entry for entry in found.entries if entry.kind is Kind.LINK]
+    if links:
+        known += pointing(look, links, _owners(place, group), known)
     return tuple(dict.fromkeys(known))
 
 

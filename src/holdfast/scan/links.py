@@ -6,12 +6,12 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from holdfast.checkpoint import Pointer
-from holdfast.stores.base import Entry, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from holdfast.layouts.base import Candidate, Look
+    from holdfast.stores.base import Entry
 
 
 class Owners:
@@ -34,11 +34,10 @@ class Owners:
         return tuple(sorted({owner for link in links if (owner := self.named(*link))} - {name}))
 
 
-def pointing(look: Look, entries: Sequence[Entry], owners: Owners, known: Iterable[Pointer]) -> Iterator[Pointer]:
+def pointing(look: Look, links: Iterable[Entry], owners: Owners, known: Iterable[Pointer]) -> Iterator[Pointer]:
     """The links beside the checkpoints that lead to one, besides the pointers that the layout knows."""
     paths = {pointer.path for pointer in known}
-    for entry in entries:
-        if entry.kind is Kind.LINK and entry.path not in paths:
-            owner = owners.named(entry.path, look.link(entry.path))
-            if owner:
-                yield Pointer(path=entry.path, names=(owner,), kind="link")
+    for link in links:
+        owner = "" if link.path in paths else owners.named(link.path, look.link(link.path))
+        if owner:
+            yield Pointer(path=link.path, names=(owner,), kind="link")

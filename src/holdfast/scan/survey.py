@@ -55,10 +55,11 @@ class Survey:
 def survey(look: Look, layouts: Iterable[Layout], *, sample: bool = False) -> Survey:
     """What lies directly in the directory of ``look``?
 
-    With ``sample`` only the first, middle and last of each series is looked into, and speaks for the others.
+    With ``sample`` only three of each series are looked into, and speak for the others.
     ``StoreError``: it cannot be listed. Only reads.
     """
     found = Survey(entries=look.store.list(look.base))
+    look.expect("", found.entries)
     walk = _Walk(look, found.entries, sample=sample)
     for layout in layouts:
         if walk.free:
@@ -90,7 +91,7 @@ class _Walk:
         claimed: set[str] = set()
         for template, candidates in series.items():
             group = Group(layout, template, [c for c in self._recognised(layout, candidates) if not self._alias(c)])
-            claimed.update(member for c in group.candidates for member in c.members)
+            claimed.update(*[candidate.members for candidate in group.candidates])
             if group.candidates:
                 self.groups.append(group)
         self._claim(claimed | self.aliases)
@@ -107,8 +108,7 @@ class _Walk:
     def _recognised(self, layout: Layout, candidates: list[Candidate]) -> list[Candidate]:
         if not self.sample or len(candidates) <= 3:
             return [candidate for candidate in candidates if self._recognises(layout, candidate)]
-        ordered = sorted(candidates, key=_by_step)
-        picked = (ordered[-1], ordered[0], ordered[len(ordered) // 2])
+        picked = (candidates[0], candidates[len(candidates) // 2], candidates[-1])
         return candidates if any(self._recognises(layout, candidate) for candidate in picked) else []
 
     def _recognises(self, layout: Layout, candidate: Candidate) -> bool:
@@ -163,7 +163,3 @@ def _named(link: Entry, groups: Sequence[Group]) -> list[tuple[Layout, Candidate
 def said(error: Exception) -> str:
     """An error in one line: ours as it is, anybody else's with its class."""
     return str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
-
-
-def _by_step(candidate: Candidate) -> int:
-    return -1 if candidate.step is None else candidate.step

@@ -63,7 +63,8 @@ def shown(name: str) -> str:
 
 def checked(path: str) -> str:
     """The path, if a store takes it: relative, without ``.``, ``..`` and empty parts; ``""`` is the base."""
-    if "\0" in path or (path and not {"", ".", ".."}.isdisjoint(path.split("/"))):
+    suspicious = path and ("\0" in path or "//" in path or "/." in path or path[0] in "/." or path[-1] == "/")
+    if suspicious and ("\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/"))):
         raise StoreError(f"'{shown(path)}' is no path within a store: write a relative one such as 'a/b', without '..'")
     return path
 

@@ -47,9 +47,16 @@ def kind_of(mode: int) -> Kind:
     return Kind.LINK if modes.S_ISLNK(mode) else Kind.OTHER
 
 
-def _kind(entry: os.DirEntry[str]) -> Kind:
-    if entry.is_dir(follow_symlinks=False):
-        return Kind.DIR
+def _named(found: list[os.DirEntry[str]]) -> Sequence[Entry]:
+    """The entries by name and kind: a scan by names alone spends most of its time here, so no call is wasted."""
+    make, directory = tuple.__new__, Kind.DIR
+    return [
+        make(Entry, (e.name, directory if e.is_dir(follow_symlinks=False) else _no_directory(e), -1, -1, 1, ""))
+        for e in found
+    ]
+
+
+def _no_directory(entry: os.DirEntry[str]) -> Kind:
     if entry.is_file(follow_symlinks=False):
         return Kind.FILE
     return Kind.LINK if entry.is_symlink() else Kind.OTHER
@@ -132,12 +139,12 @@ class LocalStore(Store):
             with self._directory(checked(path)) as fd:
                 found = self.fs.scan(fd)
                 if not stat:
-                    return [Entry(entry.name, _kind(entry)) for entry in found]
+                    return _named(found)
                 return [known for entry in found if (known := self._known(entry.name, fd)) is not None]
         except OSError as error:
             raise translated(error, self._where(path)) from error
 
-    def _known(self, name: str, fd: int) -> Entry | None:
+    def _known(self, name: str, fd: int, before: str = "") -> Entry | None:
         try:
             info = self.fs.stat(name, dir_fd=fd)
             kind = kind_of(info.st_mode)
@@ -145,7 +152,7 @@ class LocalStore(Store):
         except FileNotFoundError:
             return None
         size, links = (0, 1) if kind is Kind.DIR else (info.st_size, info.st_nlink)
-        return Entry(name, kind, size, info.st_mtime_ns, links, target)
+        return Entry(before + name, kind, size, info.st_mtime_ns, links, target)
 
     def tree(self, path: str, *, limit: int = 1_000_000) -> Sequence[Entry]:
         """What lies in ``path`` at any depth? See :meth:`Store.tree`."""
@@ -156,15 +163,17 @@ class LocalStore(Store):
             return [top]
         found: list[Entry] = []
         waiting = [""]
-        while waiting:
-            within = waiting.pop()
-            for entry in self.list(f"{path}/{within}".strip("/"), stat=True):
-                below = f"{within}/{entry.path}" if within else entry.path
-                found.append(entry._replace(path=below))
-                if entry.kind is Kind.DIR:
-                    waiting.append(below)
-            if len(found) > limit:
-                raise StoreError(f"{shown(self._where(path))}: more than {limit} entries")
+        try:
+            while waiting:
+                before = waiting.pop()
+                with self._directory(f"{path}/{before}".strip("/")) as fd:
+                    inside = [self._known(entry.name, fd, before) for entry in self.fs.scan(fd)]
+                found += [entry for entry in inside if entry is not None]
+                waiting += [f"{entry.path}/" for entry in inside if entry is not None and entry.kind is Kind.DIR]
+                if len(found) > limit:
+                    raise StoreError(f"{shown(self._where(path))}: more than {limit} entries")
+        except OSError as error:
+            raise translated(error, self._where(path)) from error
         return found
 
     def stat(self, path: str) -> Entry | None:
