@@ -12,6 +12,7 @@ import itertools
 import json
 import shlex
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ import numpy as np
 from holdfast.errors import ExistsError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
 STEPS = 600
 SAVE_EVERY = 20
-LAYERS = (2, 128, 128, 128, 1)
+LAYERS = (2, 96, 96, 96, 1)
 IN_LOOP = 'latest(6) | every(steps=100) | best(3, "eval/loss", mode="min")'
 AFTER = 'latest(2) | every(steps=200) | best(2, "eval/loss", mode="min")'
 LAST = 'latest(1) | best(1, "eval/loss", mode="min")'
 LOG = "metrics.jsonl"
+RUN = "spirals"
 
 
 def spirals(count: int, seed: int) -> tuple[Array, Array]:
@@ -161,22 +163,31 @@ class Stage:
 
     def shown(self, remark: str, *arguments: str) -> None:
         """A remark, the command as one would type it, and what it really prints."""
-        self.say(f"\n# {remark}\n$ holdfast {shlex.join(arguments)}\n")
+        self.say(f"\n# {remark}\n{_typed(arguments)}\n")
         code = self.command([*arguments])
         if code:
             raise RuntimeError(f"the demo's own command failed with exit code {code}: {shlex.join(arguments)}")
 
 
+def _typed(arguments: Sequence[str]) -> str:
+    """The command as one would type it; its options on a line of their own where it is long."""
+    line = f"$ holdfast {shlex.join(arguments)}"
+    return line if len(line) <= 80 else line.replace(" --", " \\\n    --", 1)
+
+
 def place(directory: str) -> Path:
-    """The demo's run, in a directory of its own."""
-    run = Path(directory) / "spirals"
-    if run.exists() or (Path(directory) / ".holdfast").exists():
-        raise ExistsError(f"{directory} holds a demo already; remove it, or name another place with --dir")
+    """An empty directory for the demo: the one that is named, or a new temporary one."""
+    if not directory:
+        return Path(tempfile.mkdtemp(prefix="holdfast-demo-"))
+    path = Path(directory).absolute()
     try:
-        run.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=True)
+        empty = not any(path.iterdir())
     except OSError as error:
         raise UsageError(f"--dir {directory}: {error.strerror}; name a directory that can be made") from error
-    return run
+    if not empty:
+        raise ExistsError(f"--dir {directory}: there is something in it; name a new or an empty directory")
+    return path
 
 
 def check_extra() -> None:
@@ -185,40 +196,36 @@ def check_extra() -> None:
         raise UsageError("the demo needs safetensors: pip install 'holdfast[demo]'")
 
 
-def demo(directory: str, stage: Stage) -> None:
-    """Train, then scan, plan, prune, undo, and prune again."""
-    check_extra()
-    run = place(directory)
-    _train_aloud(run, stage.say)
-    _commands(str(run), stage)
+def demo(stage: Stage) -> None:
+    """Train, then scan, plan, prune, undo, and prune again: all in the working directory."""
+    Path(RUN).mkdir()
+    _train_aloud(Path(RUN), stage.say)
+    _commands(stage)
 
 
 def _train_aloud(run: Path, say: Callable[[str], None]) -> None:
-    say(f"# Training a small network on two spirals. After each save a policy prunes:\n#   {IN_LOOP}\n")
-    saves = dropped = 0
+    say(f"# A small network learns two spirals. After each save, a policy in the loop prunes:\n#   {IN_LOOP}\n")
+    saved = dropped = 0
     for step, train_loss, eval_loss, gone in train(run):
-        saves, dropped = saves + 1, dropped + gone
+        saved, dropped = saved + 1, dropped + gone
         if step % (5 * SAVE_EVERY) == 0:
             say(
-                f"step {step:4}  train loss {train_loss:.4f}  eval loss {eval_loss:.4f}"
-                f"  saved {saves:2}, dropped {dropped:2}, there now {saves - dropped:2}"
+                f"step {step:3}  train loss {train_loss:.4f}  eval loss {eval_loss:.4f}"
+                f"  {saved:2} saved, {dropped:2} dropped, {saved - dropped:2} there"
             )
 
 
-def _commands(run: str, stage: Stage) -> None:
-    log, now = ("--metrics", LOG), ("--min-age", "0s")
-    stage.shown("What is there now?", "scan", run, *log)
-    stage.shown(
-        "Training is over: fewer will do. (They are seconds old, hence --min-age 0s.)", "plan", run, AFTER, *log, *now
-    )
-    stage.shown("Why would step 600 stay?", "why", run, "600", AFTER, *log, *now)
-    stage.shown(
-        "Prune, with a week in which to think again.", "prune", run, AFTER, *log, *now, "--grace", "7d", "--yes"
-    )
-    stage.shown("One of them was wanted after all.", "undo", run, "580")
-    stage.shown("What waits in the trash?", "trash", run)
-    stage.shown("Only the last and the best, and free the bytes at once.", "prune", run, LAST, *log, *now, "--yes")
-    stage.shown("Free what waits in the trash too.", "purge", run, "--yes")
+def _commands(stage: Stage) -> None:
+    log = ("--metrics", LOG)
+    young = ("--min-age", "0s")
+    stage.shown("What is there now? The eval loss was best long before the end.", "scan", RUN, *log)
+    stage.shown("Fewer will do. (--min-age: they are seconds old.)", "plan", RUN, AFTER, *log, *young)
+    stage.shown("Prune, with a week in which to think again.", "prune", RUN, AFTER, *log, *young, "--grace=7d", "--yes")
+    stage.shown("Step 300 was wanted after all. What comes back is pinned for a week.", "undo", RUN, "300")
+    stage.shown("Why does it stay?", "why", RUN, "300", LAST, *log, *young)
+    stage.shown("Only the last and the best, and free the bytes at once.", "prune", RUN, LAST, *log, *young, "--yes")
+    stage.shown("What the first prune dropped still waits.", "trash", RUN)
+    stage.shown("Free that too.", "purge", RUN, "--yes")
 
 
 def to_terminal(text: str) -> None:

@@ -38,7 +38,7 @@ def test_nan_is_a_value():
 
 @pytest.mark.parametrize("text", [":step", "m.jsonl:,a", "m.jsonl:step,,a", ""])
 def test_a_sidecar_that_says_too_little_is_refused(text):
-    with pytest.raises(UsageError, match="metrics.jsonl:step,eval/loss"):
+    with pytest.raises(UsageError, match=r"metrics\.jsonl:step,eval/loss"):
         Sidecar.parse(text)
 
 

@@ -95,27 +95,35 @@ holdfast prune runs/llama --keep-latest 3 --keep-best eval/loss:min:2 --grace 7d
 holdfast undo runs/llama"""
 
 
-class Plain(TyperCommand):
-    """A command whose parameters are texts, flags and lists of texts, and are taken as they come.
+class Plainly:
+    """Parameters that are texts, flags and lists of texts, taken as they come.
 
     Typer checks each value through pydantic, whose import alone takes longer than NumPy's. The commands read
     numbers, durations and sizes themselves, with the library's own words for what is wrong.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - whatever Typer gives
-        super().__init__(*args, **options)
-        for parameter in self.params:
-            parameter.process_value = functools.partial(_as_it_comes, parameter, parameter.process_value)  # type: ignore[method-assign]  # see the class
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - a click context, wherever Typer keeps click
+        """All parameters, ``--help`` included."""
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # that of the command it is mixed into
+        for parameter in found:
+            if not isinstance(parameter.process_value, functools.partial):
+                parameter.process_value = functools.partial(_as_it_comes, parameter, parameter.process_value)
+        return found
+
+
+class Plain(Plainly, TyperCommand):
+    """One command."""
 
 
 def _as_it_comes(parameter: Any, checked: Any, context: Any, value: Any) -> Any:  # noqa: ANN401 - Typer's own
     if parameter.required and value in (None, (), []):
         return checked(context, value)  # says that it is missing, in Typer's words
     many = parameter.nargs == -1 or getattr(parameter, "multiple", False)
-    return (value or ()) if many else value
+    taken = (value or ()) if many else value
+    return parameter.callback(context, parameter, taken) if parameter.callback else taken
 
 
-class Commands(TyperGroup):
+class Commands(Plainly, TyperGroup):
     """All commands, each imported when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - a click context, wherever Typer keeps click

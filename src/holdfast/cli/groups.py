@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, get_type_hints
 
 import typer
 
@@ -92,6 +92,13 @@ class Care:
     ] = False
 
 
+class Where(TypedDict):
+    """Arguments that most of the library's functions on a run's state take."""
+
+    state_dir: str | None
+    trash_dir: str | None
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class State:
     """Where do pins, leases, journal and trash lie?"""
@@ -100,6 +107,10 @@ class State:
         str, _text("--state-dir", "DIR", "pins, leases, lock, journal (.holdfast beside it)", STATE)
     ] = ""
     trash_dir: Annotated[str, _text("--trash-dir", "DIR", "the trash (in the state directory)", STATE)] = ""
+
+    def where(self) -> Where:
+        """The same as arguments of the library."""
+        return {"state_dir": self.state_dir or None, "trash_dir": self.trash_dir or None}
 
 
 _GROUPS = (Keep, Look, Care, State)
@@ -116,9 +127,9 @@ def grouped(command: Callable[..., Answer]) -> Callable[..., Answer]:
         made = {name: _gather(kind, given) for name, kind in groups.items()}
         return command(**given, **made)
 
-    called.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]  # inspect reads it
+    called.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]  # what inspect reads
     called.__annotations__ = {p.name: p.annotation for p in spread}
-    del called.__wrapped__  # type: ignore[attr-defined]  # else Typer looks through to the function inside
+    del called.__wrapped__  # else Typer looks through to the function inside
     return called
 
 

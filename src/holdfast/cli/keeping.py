@@ -20,13 +20,14 @@ PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
 def policy_of(text: str, keep: Keep, zone: str) -> PreservationPolicy:
     """The policy that the text and the flags spell together; a union if there are several."""
-    rules = [*([policies.parse(text)] if text.strip() else []), *from_flags(keep, zone)]
+    rules: list[PreservationPolicy] = [*([policies.parse(text)] if text.strip() else []), *from_flags(keep, zone)]
     if not rules:
         raise UsageError(
             "no policy: say what to keep, as a text ('latest(3) | every(steps=1000)')"
             " or in flags (--keep-latest 3 --keep-every 1000)"
         )
-    return functools.reduce(operator.or_, rules)
+    union: PreservationPolicy = functools.reduce(operator.or_, rules)
+    return union
 
 
 def from_flags(keep: Keep, zone: str) -> Iterator[Any]:
@@ -44,7 +45,7 @@ def from_flags(keep: Keep, zone: str) -> Iterator[Any]:
         yield policies.within(keep.keep_within)
     for period in PERIODS:
         if text := getattr(keep, f"keep_{period}"):
-            yield _made(f"--keep-{period}", text, lambda n, p=period: getattr(policies, p)(n, tz=zone))
+            yield _made(f"--keep-{period}", text, functools.partial(getattr(policies, period), tz=zone))
 
 
 def _made(flag: str, text: str, rule: Callable[[int], Any]) -> Any:  # noqa: ANN401 - one of the rules
@@ -66,7 +67,7 @@ def _best(text: str) -> Any:  # noqa: ANN401 - a rule
     name, mode, number = _best_parts(text)
     if not name or mode not in {"min", "max"}:
         raise UsageError(f"--keep-best {text}: give METRIC:min or METRIC:max, and how many, as eval/loss:min:2")
-    return _made("--keep-best", number, lambda n: policies.best(n, name, mode=mode))
+    return _made("--keep-best", number, lambda n: policies.best(n, name, mode="min" if mode == "min" else "max"))
 
 
 def _best_parts(text: str) -> tuple[str, str, str]:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from holdfast.cli.answer import Answer
 from holdfast.cli.groups import AsJson, Keep, PolicyText
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def lint(policy: PolicyText = "", *, keep: Keep, as_json: AsJson = False) -> Answer:

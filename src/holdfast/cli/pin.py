@@ -28,13 +28,13 @@ def pin(
     as_json: AsJson = False,
 ) -> Answer:
     """Pin a checkpoint: no plan drops it, whatever the policy says, until it is unpinned."""
-    from holdfast import prune
     from holdfast.cli.work import duration, now, one_checkpoint
+    from holdfast.prune import pin as pinned
     from holdfast.report.held import held
 
     run, checkpoint = one_checkpoint(directory, step, look)
     span = duration("--for", length)
-    made = prune.pin(
+    made = pinned(
         run.root,
         checkpoint.name,
         reason=reason,

@@ -8,12 +8,12 @@ from holdfast.cli.groups import AsJson, Directory, State
 
 def pins(directory: Directory, *, state: State, as_json: AsJson = False) -> Answer:
     """Show what no plan may drop at present: pins and leases, with their owners."""
-    from holdfast import prune
     from holdfast.cli.work import now
+    from holdfast.prune import holds
     from holdfast.report.held import held
 
     at = now()
-    found = prune.holds(directory, state_dir=state.state_dir or None, now=at)
+    found = holds(directory, state_dir=state.state_dir or None, now=at)
     return Answer(
         as_json=as_json,
         document=lambda: {"schema": "holdfast.pins/1", "holds": found},

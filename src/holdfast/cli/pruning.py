@@ -105,7 +105,7 @@ def act(plan: Plan, how: Ways) -> Report:
     """Carry the plan out, with a bar on a terminal where it takes long."""
     from holdfast.prune import prune
 
-    with progress("dropping", len(plan.dropped)) as step:
+    with progress() as step:
         return prune(
             plan,
             grace=how.grace,
@@ -117,17 +117,23 @@ def act(plan: Plan, how: Ways) -> Report:
 
 
 @contextlib.contextmanager
-def progress(what: str, whole: int) -> Iterator[Callable[..., None]]:
-    """A bar on standard error where that is a terminal and there is something to count; else silence."""
-    if not whole or not sys.stderr.isatty():
-        yield lambda *_: None
+def progress() -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar on standard error, where that is a terminal: takes what is being done, how far, and of how many."""
+    if not sys.stderr.isatty():
+        yield None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=whole)
-        yield lambda *_: bar.advance(task)
+        tasks: dict[str, Any] = {}
+
+        def step(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield step
 
 
 # Several runs ------------------------------------------------------------------------------------------------------

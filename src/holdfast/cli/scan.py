@@ -12,6 +12,7 @@ from holdfast.cli.groups import LOOK, AsJson, Directory, Look
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from holdfast.checkpoint import Run
     from holdfast.report.screen import Screen
 
 Parts = Annotated[
@@ -30,7 +31,7 @@ def scan(directory: Directory, *, look: Look, parts: Parts = False, as_json: AsJ
     zone_of(look.zone)
     at = now()
     runs = runs_of(directory, look)
-    resume = [_resume_bytes(run) for run in runs] if parts else [None] * len(runs)
+    resume = [_resume_bytes(run) if parts else None for run in runs]
 
     def lines(screen: Screen) -> Iterator[str]:
         from holdfast.report.inventory import inventory, overview
@@ -51,3 +52,9 @@ def scan(directory: Directory, *, look: Look, parts: Parts = False, as_json: AsJ
         },
         lines=lines,
     )
+
+
+def _resume_bytes(run: Run) -> dict[str, int]:
+    from holdfast.parts import resume_bytes
+
+    return resume_bytes(run)

@@ -9,7 +9,7 @@ from holdfast.checkpoint import Checkpoint, Run, Status
 from holdfast.plan import numbers
 from holdfast.report import words
 from holdfast.report.screen import Cell, Column, Screen, lines_of, table
-from holdfast.report.timeline import SEPARATOR, labels, named
+from holdfast.report.timeline import labels, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ def inventory(
     yield from table(heads, cells, screen)
     yield from _besides(run, screen)
     yield ""
-    yield screen.paint(screen.plain(_sum(run)), "bold")
+    yield from lines_of(_sum(run), screen, "bold")
 
 
 def _place(checkpoint: Checkpoint) -> tuple[int, str]:
@@ -106,11 +106,10 @@ def _told(run: Run) -> Iterator[str]:
         yield f"not a checkpoint of this run: {shown}{more}"
 
 
-def _sum(run: Run) -> str:
+def _sum(run: Run) -> Iterator[str]:
     statuses = Counter(c.status for c in run.checkpoints)
-    parts = [f"{statuses[s]} {s}" for s in Status if statuses[s]]
-    size = words.total(c.size for c in run.checkpoints)
-    return SEPARATOR.join([f"{words.count(len(run.checkpoints), 'checkpoint')} ({size})", *parts])
+    yield f"{words.count(len(run.checkpoints), 'checkpoint')} ({words.total(c.size for c in run.checkpoints)})"
+    yield from (f"{statuses[s]} {s}" for s in Status if statuses[s])
 
 
 def overview(runs: Sequence[Run], screen: Screen, *, now: datetime) -> Iterator[str]:
@@ -128,8 +127,9 @@ def overview(runs: Sequence[Run], screen: Screen, *, now: datetime) -> Iterator[
     yield from table(heads, [_line(run, now, screen) for run in runs], screen, indent="")
     yield ""
     checkpoints = [c for run in runs for c in run.checkpoints]
-    told = f"{words.count(len(runs), 'run')}{SEPARATOR}{words.count(len(checkpoints), 'checkpoint')}"
-    yield screen.paint(screen.plain(f"{told}{SEPARATOR}{words.total(c.size for c in checkpoints)}"), "bold")
+    size = words.total(c.size for c in checkpoints)
+    sums = [words.count(len(runs), "run"), words.count(len(checkpoints), "checkpoint"), size]
+    yield from lines_of(sums, screen, "bold")
 
 
 def _line(run: Run, now: datetime, screen: Screen) -> list[Cell]:
@@ -141,7 +141,7 @@ def _line(run: Run, now: datetime, screen: Screen) -> list[Cell]:
         Cell(run.layout, "name"),
         Cell(f"{len(run.checkpoints):,}"),
         Cell(f"{min(steps)}-{max(steps)}" if steps else words.NONE),
-        Cell(words.total(c.size for c in run.checkpoints)),
+        Cell(words.least(c.size for c in run.checkpoints)),
         *(Cell(text) for text in ages),
         Cell(str(partial) if partial else words.NONE, "warn" if partial else "dim"),
         Cell(f"{screen.place(run.root)}/{run.template}"),

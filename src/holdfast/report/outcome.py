@@ -11,7 +11,7 @@ from holdfast.report.screen import Cell, Column, Screen, lines_of, table
 from holdfast.report.timeline import SEPARATOR, heading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from holdfast.errors import HoldfastError
     from holdfast.plan import Plan
@@ -41,11 +41,12 @@ def pruned(plan: Plan, report: Report, screen: Screen, *, headed: bool = True) -
         yield from heading(plan, screen)
         yield ""
     reasons = {d.name: SEPARATOR.join(d.reasons) for d in plan.dropped}
-    yield from _items(report, screen, reasons)
+    place = {d.name: i for i, d in enumerate(plan.decisions)}
+    yield from _items(sorted(report.items, key=lambda item: place.get(item.name, -1)), screen, reasons)
     yield from _warnings(report, screen)
     if report.items or report.warnings:
         yield ""
-    yield _strong(SEPARATOR.join(_sum(plan, report)), screen)
+    yield from lines_of(_sum(plan, report), screen, "bold")
 
 
 def _sum(plan: Plan, report: Report) -> Iterator[str]:
@@ -66,29 +67,30 @@ def _sum(plan: Plan, report: Report) -> Iterator[str]:
 
 def done(report: Report, screen: Screen) -> Iterator[str]:
     """What an undo, a purge or a cleaning did: each item, and the sum."""
-    yield from _items(report, screen, {})
+    newest_first = sorted(report.items, key=lambda item: (item.step or 0, item.name), reverse=True)
+    yield from _items(newest_first, screen, {item.name: item.name for item in report.items})
     yield from _warnings(report, screen)
     if report.items or report.warnings:
         yield ""
     counts = [f"{_PAST[o]} {len(some)}" for o in Done if (some := report.of(o))] or ["nothing to do"]
     freed = [f"{words.size(report.freed)} freed"] if report.freed else []
     waiting = [f"{words.size(report.waiting)} still in the trash"] if report.waiting else []
-    yield _strong(SEPARATOR.join([*counts, *freed, *waiting]), screen)
+    yield from lines_of([*counts, *freed, *waiting], screen, "bold")
 
 
-def _items(report: Report, screen: Screen, reasons: dict[str, str]) -> Iterator[str]:
-    if report.items:
+def _items(items: Sequence[Item], screen: Screen, reasons: Mapping[str, str]) -> Iterator[str]:
+    if items:
         heads = [Column("outcome"), Column("step", right=True), Column("size", right=True), Column("why")]
-        yield from table(heads, [_row(item, reasons) for item in report.items], screen)
+        yield from table(heads, [_row(item, reasons) for item in items], screen)
 
 
-def _row(item: Item, reasons: dict[str, str]) -> list[Cell]:
+def _row(item: Item, reasons: Mapping[str, str]) -> list[Cell]:
     text, style = _LOOKS[item.outcome]
     label = str(item.step) if item.step is not None else item.name
     return [
         Cell(text, style),
         Cell(label),
-        Cell(words.size(item.bytes)),
+        Cell(words.size(item.bytes or None)),
         Cell(item.why or reasons.get(item.name, ""), "dim"),
     ]
 
@@ -96,10 +98,6 @@ def _row(item: Item, reasons: dict[str, str]) -> list[Cell]:
 def _warnings(report: Report, screen: Screen) -> Iterator[str]:
     for warning in report.warnings:
         yield from lines_of([f"note: {warning}"], screen, "warn")
-
-
-def _strong(text: str, screen: Screen) -> str:
-    return screen.paint(screen.plain(text), "bold")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,7 +129,7 @@ def runs(units: Sequence[Unit], screen: Screen) -> Iterator[str]:
     dropped = sum(len(u.report.of(Done.PRUNED) if u.report else u.plan.dropped if u.plan else ()) for u in units)
     refused = sum(u.error is not None for u in units)
     parts = [words.count(len(units), "run"), f"{'dropped' if acted else 'would drop'} {dropped}"]
-    yield _strong(SEPARATOR.join([*parts, *([f"not done {refused}"] if refused else [])]), screen)
+    yield from lines_of([*parts, *([f"not done {refused}"] if refused else [])], screen, "bold")
 
 
 def _unit(unit: Unit, screen: Screen) -> list[Cell]:

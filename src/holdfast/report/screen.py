@@ -195,5 +195,6 @@ def lines_of(
 
 
 def _folded(line: str, screen: Screen, style: str, indent: str) -> Iterator[str]:
-    for i, text in enumerate(wrap(line, screen.width - len(indent) - 2)):
+    room = screen.width - len(indent)
+    for i, text in enumerate([line] if columns(line) <= room else wrap(line, room - 2)):
         yield indent + ("  " if i else "") + screen.paint(text, style)

@@ -23,7 +23,7 @@ def timeline(plan: Plan, screen: Screen) -> Iterator[str]:
     yield from rows(plan, plan.decisions, screen)
     yield from remarks(plan, screen)
     yield ""
-    yield summary(plan, screen)
+    yield from lines_of(summary(plan), screen, "bold")
 
 
 def heading(plan: Plan, screen: Screen) -> Iterator[str]:
@@ -110,17 +110,16 @@ def _remarks(plan: Plan) -> Iterator[str]:
         yield f"not a checkpoint of this run, never touched: {shown}{more}"
 
 
-def summary(plan: Plan, screen: Screen) -> str:
+def summary(plan: Plan) -> Iterator[str]:
     """What it would come to: ``would keep 9 (112 GiB) · drop 31 (388 GiB) · set aside 2``."""
-    kept, dropped, aside = plan.kept, plan.dropped, plan.set_aside
-    drop_size = words.total((d.size for d in dropped), plan.bytes_shared) if dropped else ""
-    parts = [
-        f"would keep {len(kept)} ({words.total(d.size for d in kept)})",
-        f"drop {len(dropped)}" + (f" ({drop_size})" if dropped else ""),
-        *([f"set aside {len(aside)}"] if aside else []),
-    ]
-    refusal = f"{SEPARATOR}refused: {plan.refusal}" if plan.refusal else ""
-    return screen.paint(screen.plain(SEPARATOR.join(parts) + refusal), "bold")
+    kept, dropped = plan.kept, plan.dropped
+    yield f"would keep {len(kept)}" + (f" ({words.total(d.size for d in kept)})" if kept else "")
+    size = words.total((d.size for d in dropped), plan.bytes_shared)
+    yield f"drop {len(dropped)}" + (f" ({size})" if dropped else "")
+    if plan.set_aside:
+        yield f"set aside {len(plan.set_aside)}"
+    if plan.refusal:
+        yield f"refused: {plan.refusal}"
 
 
 def because(plan: Plan, decision: Decision, screen: Screen) -> Iterator[str]:

@@ -32,7 +32,7 @@ def span_of(span: timedelta) -> str:
     seconds = span.total_seconds()
     for least, unit, letter in _AGES:
         if seconds >= least:
-            return f"{seconds // unit:.0f}{letter}"
+            return f"{seconds / unit:.0f}{letter}"
     return f"{seconds:.0f}s"
 
 
@@ -67,6 +67,12 @@ def total(sizes: Iterable[int | None], shared: int = 0) -> str:
     if shared:
         text = f"up to {text}"
     return f"{text} + {missing} of unknown size" if missing else text
+
+
+def least(sizes: Iterable[int | None]) -> str:
+    """How many bytes together, in a narrow column? ``14 GiB+`` where some are not known."""
+    known = list(sizes)
+    return size(sum(s or 0 for s in known)) + ("+" if None in known else "")
 
 
 def number(value: float | None) -> str:
