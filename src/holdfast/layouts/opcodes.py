@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import io
 import pickletools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.layouts.integrity import zip_first
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from holdfast.layouts.base import Look
+
+_T = TypeVar("_T")
 
 MAX_OPS = 200_000
 MAX_METADATA = 4 << 30
 _CHUNK, _LONGEST = 4 << 20, 255
+_STEPS = (1 << 16, 1 << 19)
 _NUMBERS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "INT"})
 _MEMO = frozenset({"BINPUT", "LONG_BINPUT", "MEMOIZE", "PUT"})
 
@@ -59,8 +62,69 @@ def torch_head(look: Look, path: str, *, limit: int = 4096) -> bytes:
 
 
 def torch_numbers(look: Look, path: str, wanted: Collection[str], *, limit: int = 4096) -> Mapping[str, float]:
-    """Which numbers stand after these keys in a ``torch.save`` file? See :func:`numbers`. One read."""
-    return numbers(torch_head(look, path, limit=limit), wanted)
+    """Which numbers stand after these keys in a ``torch.save`` file? See :func:`numbers`."""
+
+    def asked(head: bytes) -> tuple[dict[str, float], bool]:
+        found = numbers(head, wanted)
+        return found, len(found) == len(wanted)
+
+    return _ask(look, path, limit, asked)
+
+
+def has_key(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> bool | None:
+    """Does the pickle of a ``torch.save`` file hold this string? None: it is longer than ``limit``, or not there."""
+
+    def asked(head: bytes) -> tuple[bool | None, bool]:
+        name = ""
+        for name, argument in operations(head):
+            if argument == key and name.endswith("UNICODE"):
+                return True, True
+        return (False, True) if name == "STOP" else (None, False)
+
+    return _ask(look, path, limit, asked)
+
+
+def text_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> str:
+    """Which string stands directly after this key in a ``torch.save`` file? Empty: none, or a repeated one."""
+
+    def asked(head: bytes) -> tuple[str, bool]:
+        after = _after(head, key)
+        return (str(after[1]) if after and after[0].endswith("UNICODE") else "", after is not None)
+
+    return _ask(look, path, limit, asked)
+
+
+def none_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> bool | None:
+    """Does ``None`` stand after this key in a ``torch.save`` file? None: the key is not there, or not within reach."""
+
+    def asked(head: bytes) -> tuple[bool | None, bool]:
+        after = _after(head, key)
+        return (after[0] == "NONE" if after else None), after is not None
+
+    return _ask(look, path, limit, asked)
+
+
+def _after(head: bytes, key: str) -> tuple[str, object] | None:
+    """Which operation comes after the one that loads this string, where it occurs first?"""
+    seen = False
+    for name, argument in operations(head):
+        if seen and name not in _MEMO:
+            return name, argument
+        seen = seen or (argument == key and name.endswith("UNICODE"))
+    return None
+
+
+def _ask(look: Look, path: str, limit: int, asked: Callable[[bytes], tuple[_T, bool]]) -> _T:
+    """What is the answer, reading no more than it takes? ``asked`` says what a beginning tells, and if that is sure.
+
+    Reads 64 KiB, then 512 KiB, then ``limit``: most pickles are short, and what follows them are tensors.
+    """
+    for size in (*(step for step in _STEPS if step < limit), limit):
+        head = torch_head(look, path, limit=size)
+        answer, sure = asked(head)
+        if sure or not head or b".PK\x07\x08" in head:  # the end of the pickle, and of its entry
+            break
+    return answer
 
 
 def names_in_metadata(look: Look, path: str, suffix: bytes = b".distcp") -> frozenset[str] | None:
@@ -110,37 +174,4 @@ def mentions(look: Look, path: str, word: bytes, *, limit: int = 64 << 20) -> bo
         if word in rest + piece:
             return True
         rest, start = piece[-len(word) :], start + len(piece)
-    return None
-
-
-def has_key(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> bool | None:
-    """Does the pickle of a ``torch.save`` file hold this string? None: it is longer than ``limit``, or not there."""
-    name = ""
-    for name, argument in operations(torch_head(look, path, limit=limit)):
-        if argument == key and name.endswith("UNICODE"):
-            return True
-    return False if name == "STOP" else None
-
-
-def text_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> str:
-    """Which string stands directly after this key in a ``torch.save`` file? Empty: none, or a repeated one."""
-    before: object = None
-    for name, argument in operations(torch_head(look, path, limit=limit)):
-        if name.endswith("UNICODE"):
-            if before == key:
-                return str(argument)
-            before = argument
-        elif name not in _MEMO:
-            before = None
-    return ""
-
-
-def none_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> bool | None:
-    """Does ``None`` stand after this key in a ``torch.save`` file? None: the key is not there, or not within reach."""
-    before: object = None
-    for name, argument in operations(torch_head(look, path, limit=limit)):
-        if before == key and name not in _MEMO:
-            return name == "NONE"
-        if name not in _MEMO:
-            before = argument if name.endswith("UNICODE") else None
     return None

@@ -20,7 +20,9 @@ from holdfast.stores.base import Entry, Kind
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-_NAME = re.compile(r"(?:(?P<prefix>.+)_)?(?P<step>\d{1,18})(?P<tmp>\.orbax-checkpoint-tmp(?:-\d+)?)?", re.DOTALL)
+_NAME = re.compile(
+    r"(?:(?P<prefix>.+)_)?(?P<step>\d{1,18}(?:\.\d{1,18})?)(?P<tmp>\.orbax-checkpoint-tmp(?:-\d+)?)?", re.DOTALL
+)
 _TMP = ".orbax-checkpoint-tmp"
 _METADATA = "_CHECKPOINT_METADATA"
 _COMMIT = "commit_success.txt"
@@ -54,7 +56,8 @@ class Orbax(Layout):
             elif (match := _NAME.fullmatch(name)) is not None:
                 prefix = match["prefix"]
                 template = "{step}" if prefix is None else f"{prefix}_{{step}}"
-                yield Candidate(name, int(match["step"]), (name,), template, committed=match["tmp"] is None)
+                step = None if "." in match["step"] else int(match["step"])  # Flax allows fractions
+                yield Candidate(name, step, (name,), template, committed=match["tmp"] is None)
 
     def recognises(self, candidate: Candidate, look: Look) -> bool:
         """By Orbax's own files at the top, by its temporary name, or by an item of Orbax's inside."""
