@@ -60,6 +60,7 @@ def pruned_for_good(holdfast, run, policy, *, kept, options=()):
     assert steps(holdfast, run) == sorted(kept)
 
 
+@pytest.mark.filterwarnings("ignore:Sharding info not provided")
 @pytest.mark.framework("orbax")
 def test_an_orbax_run_is_pruned_and_undone_and_the_checkpointer_goes_on(tmp_path, holdfast):
     import jax.numpy as jnp
@@ -78,6 +79,7 @@ def test_an_orbax_run_is_pruned_and_undone_and_the_checkpointer_goes_on(tmp_path
         checkpointer.save(6, {"w": jnp.arange(6.0)}, metrics={"loss": 0.1})
 
 
+@pytest.mark.filterwarnings("ignore:Sharding info not provided")
 @pytest.mark.framework("orbax")
 def test_the_best_of_an_orbax_run_stays(tmp_path, holdfast):
     import jax.numpy as jnp
