@@ -23,10 +23,10 @@ from holdfast.stores.base import Entry, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_NAME = re.compile(r"(?P<staged>tmp-)?checkpoint-(?P<step>\d{1,18})")
+_NAME = re.compile(r"(?P<staged>tmp-)?checkpoint-(?P<step>\d{1,18})", re.ASCII)
 _STATE, _ARGS = "trainer_state.json", "training_args.bin"
 _STATE_LIMIT = 256 << 20
-_RANK = re.compile(r"rng_state_(\d+)\.pth")
+_RANK = re.compile(r"rng_state_(\d{1,9})\.pth", re.ASCII)
 _UNFINISHED = re.compile(r"\.tmp\w{6}")
 _WEIGHTS = re.compile(
     r"(?:model|pytorch_model|adapter_model)\b.*\.(?:safetensors|bin)|tf_model\.h5|flax_model\.msgpack"

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _NAME = re.compile(
-    r"(?:(?P<prefix>.+)_)?(?P<step>\d{1,18}(?:\.\d{1,18})?)(?P<tmp>\.orbax-checkpoint-tmp(?:-\d+)?)?", re.DOTALL
+    r"(?:(?P<prefix>.+)_)?(?P<step>\d{1,18}(?:\.\d{1,18})?)(?P<tmp>\.orbax-checkpoint-tmp(?:-\d+)?)?",
+    re.DOTALL | re.ASCII,
 )
 _TMP = ".orbax-checkpoint-tmp"
 _METADATA = "_CHECKPOINT_METADATA"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, final
 
-from holdfast.checkpoint import Pointer
 from holdfast.errors import UsageError
 from holdfast.layouts import integrity
 from holdfast.layouts.base import Candidate, Finding, Layout, Look, partial
@@ -24,14 +23,16 @@ SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 """Those of a series that needs no pattern. ``.npz``, ``.bin`` and ``.h5`` are too often something else."""
 _SUFFIX = re.compile(r"(?P<stem>.+)(?P<suffix>\.(?:pt|pth|ckpt|safetensors|bin|h5|npz))", re.DOTALL)
 _WORD = r"(?:global[-_.]?step|step|iter|epoch|ep|checkpoint|ckpt)"
-_COUNTED = re.compile(rf"(?<![A-Za-z0-9])(?P<word>{_WORD})[-_.=]?(?P<number>\d{{1,18}})(?!\d)", re.IGNORECASE)
-_MODEL = re.compile(r"(?P<word>model)_(?P<number>\d{1,18})")
-_DECIMAL = re.compile(r"[-+]?\d+\.\d+")
+_COUNTED = re.compile(
+    rf"(?<![A-Za-z0-9])(?P<word>{_WORD})[-_.=]?(?P<number>\d{{1,18}})(?!\d)", re.IGNORECASE | re.ASCII
+)
+_MODEL = re.compile(r"(?P<word>model)_(?P<number>\d{1,18})", re.ASCII)
+_DECIMAL = re.compile(r"[-+]?\d+\.\d+", re.ASCII)
 _MANY = r"rank|shard|part|zero|tp|pp|dp|mp"
 _ASIDE = r"backup|bak|old|orig|copy|trash|tmp|temp|deleted"
-_NEVER = re.compile(rf"[-_.]of[-_.]?\d|(?<![A-Za-z])(?:{_MANY}|{_ASIDE})(?![A-Za-z])", re.IGNORECASE)
+_NEVER = re.compile(rf"[-_.]of[-_.]?\d|(?<![A-Za-z])(?:{_MANY}|{_ASIDE})(?![A-Za-z])", re.IGNORECASE | re.ASCII)
 """One of several files of a checkpoint, or what somebody put aside."""
-_ALIAS = re.compile(r"(?<![A-Za-z0-9])(?:last|latest|best|final|ema|swa)(?![A-Za-z0-9])", re.IGNORECASE)
+_ALIAS = re.compile(r"(?<![A-Za-z0-9])(?:last|latest|best|final|ema|swa)(?![A-Za-z0-9])", re.IGNORECASE | re.ASCII)
 _EPOCHS = frozenset({"epoch", "ep"})
 _FIELDS = {"{step}": r"\d{1,18}", "{epoch}": r"\d{1,18}", "{value}": r"[-+]?\d+(?:\.\d+)?"}
 _FIELD = re.compile("|".join(re.escape(field) for field in _FIELDS))
@@ -75,13 +76,6 @@ class Series(Layout):
             return partial("an empty directory")
         return integrity.all_whole(integrity.whole(look, path) for path in inside if path.endswith(SUFFIXES))
 
-    def pointers(self, look: Look, entries: Sequence[Entry], newest: Candidate | None) -> list[Pointer]:
-        """Links with an alias' name (``last.pt -> model_900.pt``)."""
-        del newest
-        links = (entry.path for entry in entries if entry.kind is Kind.LINK and is_alias(entry.path))
-        named = ((path, look.link(path).rpartition("/")[2]) for path in links)
-        return [Pointer(path=path, names=(name,)) for path, name in named if name]
-
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     """A pattern as a regular expression; the number that orders the series is its group ``key``."""
@@ -96,7 +90,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     parts = [
         f"(?P<key>{_FIELDS[part]})" if part == key else _FIELDS.get(part, re.escape(part)) for part in _split(pattern)
     ]
-    return re.compile("".join(parts), re.DOTALL)
+    return re.compile("".join(parts), re.DOTALL | re.ASCII)
 
 
 def _split(pattern: str) -> list[str]:
