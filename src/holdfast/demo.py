@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from holdfast.errors import ExistsError, UsageError
+from holdfast.errors import ExistsError, HoldfastError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 STEPS = 600
 SAVE_EVERY = 20
 LAYERS = (2, 96, 96, 96, 1)
-IN_LOOP = 'latest(6) | every(steps=100) | best(3, "eval/loss", mode="min")'
-AFTER = 'latest(2) | every(steps=200) | best(2, "eval/loss", mode="min")'
+IN_LOOP = 'latest(3) | every(steps=100) | best(2, "eval/loss", mode="min")'
+AFTER = 'latest(1) | every(steps=200) | best(1, "eval/loss", mode="min")'
 LAST = 'latest(1) | best(1, "eval/loss", mode="min")'
 LOG = "metrics.jsonl"
 RUN = "spirals"
@@ -166,7 +166,7 @@ class Stage:
         self.say(f"\n# {remark}\n{_typed(arguments)}\n")
         code = self.command([*arguments])
         if code:
-            raise RuntimeError(f"the demo's own command failed with exit code {code}: {shlex.join(arguments)}")
+            raise HoldfastError(f"the demo stopped: its command ended with exit code {code}: {shlex.join(arguments)}")
 
 
 def _typed(arguments: Sequence[str]) -> str:
@@ -221,8 +221,8 @@ def _commands(stage: Stage) -> None:
     stage.shown("What is there now? The eval loss was best long before the end.", "scan", RUN, *log)
     stage.shown("Fewer will do. (--min-age: they are seconds old.)", "plan", RUN, AFTER, *log, *young)
     stage.shown("Prune, with a week in which to think again.", "prune", RUN, AFTER, *log, *young, "--grace=7d", "--yes")
-    stage.shown("Step 300 was wanted after all. What comes back is pinned for a week.", "undo", RUN, "300")
-    stage.shown("Why does it stay?", "why", RUN, "300", LAST, *log, *young)
+    stage.shown("Step 240 was wanted after all. What comes back is pinned for a week.", "undo", RUN, "240")
+    stage.shown("Why does it stay?", "why", RUN, "240", LAST, *log, *young)
     stage.shown("Only the last and the best, and free the bytes at once.", "prune", RUN, LAST, *log, *young, "--yes")
     stage.shown("What the first prune dropped still waits.", "trash", RUN)
     stage.shown("Free that too.", "purge", RUN, "--yes")

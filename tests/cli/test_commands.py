@@ -168,13 +168,26 @@ def test_purge_can_leave_the_young(run, holdfast):
     assert len(holdfast("trash", run, "--json").json["entries"]) == 7
 
 
-def test_the_log_says_what_was_done(run, holdfast):
+def test_the_log_says_who_dropped_what_by_which_policy_in_one_line_an_act(run, holdfast):
     holdfast("prune", run, "latest(3)", "--yes")
     said = holdfast("log", run)
-    assert said.code == 0
-    assert "pruned" in said.out
+    (act,) = [line for line in said.out.splitlines() if " dropped " in line]
+    assert "7 (" in act
+    assert "100, 200, 300, 400, 500, 600, 700" in said.out.replace("\n", " ").replace("  ", "").replace(
+        ",", ", "
+    ).replace(",  ", ", ")
     assert "latest(3)" in said.out
-    assert holdfast("log", run, "--json").json["records"]
+    assert "nearest" not in said.out
+    assert len(holdfast("log", run, "--json").json["records"]) == 14
+
+
+def test_the_log_can_give_the_reasons(run, holdfast):
+    holdfast("prune", run, "latest(3)", "--yes")
+    assert holdfast("log", run, "--reasons").out.count("newest; 3 are kept") == 7
+
+
+def test_the_log_of_an_untouched_run_is_empty(run, holdfast):
+    assert "nothing was ever done" in holdfast("log", run).out
 
 
 def test_a_pinned_checkpoint_stays_and_the_plan_says_whose_pin_it_is(run, holdfast):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from holdfast.cli.answer import Answer
 from holdfast.cli.groups import AsJson, Directory, State
 
+Reasons = Annotated[bool, typer.Option("--reasons", help="Also why each checkpoint was dropped.", show_default=False)]
 
-def log(directory: Directory, *, state: State, as_json: AsJson = False) -> Answer:
+
+def log(directory: Directory, *, reasons: Reasons = False, state: State, as_json: AsJson = False) -> Answer:
     """Show what was done to a run: prunes, undos, purges, pins; the oldest first."""
     from holdfast.prune import log as journal
     from holdfast.report.history import history
@@ -15,5 +21,5 @@ def log(directory: Directory, *, state: State, as_json: AsJson = False) -> Answe
     return Answer(
         as_json=as_json,
         document=lambda: {"schema": "holdfast.log/1", "records": records},
-        lines=lambda screen: history(records, screen),
+        lines=lambda screen: history(records, screen, reasons=reasons),
     )
