@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 import time
 
-from holdfast.scan.examine import each
+from holdfast.scan.pace import each
 
 
 def test_results_come_in_the_order_of_the_items():

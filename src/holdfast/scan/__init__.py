@@ -17,7 +17,7 @@ from holdfast.layouts.series import Series
 from holdfast.policies.base import EVERYTHING, Needs, needs_of
 from holdfast.scan.build import Place, newest_complete, pointers_of, run_of
 from holdfast.scan.examine import Reading
-from holdfast.scan.survey import OWN, Group, Survey, survey
+from holdfast.scan.survey import ALIAS, OWN, Group, Survey, survey
 from holdfast.stores.base import Entry, Kind, Store, shown
 from holdfast.stores.local import LocalStore
 
@@ -185,8 +185,9 @@ def _walk(
 
 
 def _directories(found: Survey) -> list[str]:
-    """What may be entered: directories that are no part of a checkpoint."""
+    """What may be entered: directories that are no part of a checkpoint, be it of a series or not (``best``)."""
     taken = {member for group in found.groups for candidate in group.candidates for member in candidate.members}
+    taken.update(foreign.path for foreign in found.foreign if foreign.why == ALIAS)
     return [e.path for e in found.entries if e.kind is Kind.DIR and e.path not in taken and not e.path.startswith(OWN)]
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, final, overload
 
 from holdfast.checkpoint import Checkpoint, Pointer, Run, Status
 from holdfast.policies.base import Needs
-from holdfast.scan.examine import NOT_VERIFIED, Examined, Reading, each, examine, set_aside
+from holdfast.scan.examine import NOT_VERIFIED, Examined, Reading, examine, set_aside
 from holdfast.scan.links import Owners, pointing
+from holdfast.scan.pace import each
 from holdfast.stores.base import Kind
 
 if TYPE_CHECKING:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from holdfast.checkpoint import Checkpoint, Status, TimeSource
 from holdfast.policies.base import Needs
-from holdfast.scan.survey import said
+from holdfast.scan.pace import said
 from holdfast.stores.base import Entry, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from holdfast.layouts.base import Candidate, Layout, Look
 
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 NOT_VERIFIED = "not verified: only names were asked for"
-_PROBE, _THREADS, _WAITING = 32, 16, 3
 
 
 @final
@@ -147,19 +142,3 @@ def fingerprint(files: Mapping[str, Entry]) -> str:
             f"{path}\0{int(entry.kind)}\0{entry.size}\0{time_ns}\0{entry.target}\0".encode(errors="surrogateescape")
         )
     return digest.hexdigest()
-
-
-def each(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
-    """The function of each item, in order: with threads where it waits rather than computes.
-
-    Whether it waits is seen on the first few. A warm disk keeps one thread busy, and more would only queue for the
-    interpreter; a cold one, or a network, keeps it waiting.
-    """
-    wall, busy = time.perf_counter(), time.thread_time()
-    done = [function(item) for item in items[:_PROBE]]
-    waits = time.perf_counter() - wall > _WAITING * (time.thread_time() - busy)
-    rest: Iterable[_T] = items[_PROBE:]
-    if not waits or len(items) <= _PROBE:
-        return done + [function(item) for item in rest]
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="holdfast-scan") as pool:
-        return done + list(pool.map(function, rest))

@@ -10,7 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.checkpoint import Foreign
-from holdfast.errors import StoreError
+from holdfast.scan.pace import each, said
 from holdfast.stores.base import Entry, Kind
 
 if TYPE_CHECKING:
@@ -107,20 +107,20 @@ class _Walk:
 
     def _recognised(self, layout: Layout, candidates: list[Candidate]) -> list[Candidate]:
         if not self.sample or len(candidates) <= 3:
-            return [candidate for candidate in candidates if self._recognises(layout, candidate)]
+            return [candidate for candidate, own in zip(candidates, self._ask(layout, candidates), strict=True) if own]
         picked = (candidates[0], candidates[len(candidates) // 2], candidates[-1])
-        return candidates if any(self._recognises(layout, candidate) for candidate in picked) else []
+        return candidates if any(self._ask(layout, picked)) else []
 
-    def _recognises(self, layout: Layout, candidate: Candidate) -> bool:
-        try:
-            own = layout.recognises(candidate, self.look.within(candidate.members))
-        except Exception as error:  # noqa: BLE001 - what one candidate holds must not end the scan of the others
-            self._unreadable.append((layout, Aside(candidate, f"cannot be read: {said(error)}")))
-            return False
-        if not own and candidate.step is not None:
-            for member in candidate.members:
-                self._doubts.setdefault(member, f"named like a checkpoint of {layout.title}")
-        return own
+    def _ask(self, layout: Layout, candidates: Sequence[Candidate]) -> list[bool]:
+        """Which of these are really the layout's? Remembers what could not be read, and what only looks so."""
+        answers = each(lambda candidate: _recognises(layout, candidate, self.look), candidates)
+        for candidate, answer in zip(candidates, answers, strict=True):
+            if isinstance(answer, str):
+                self._unreadable.append((layout, Aside(candidate, answer)))
+            elif not answer and candidate.step is not None:
+                for member in candidate.members:
+                    self._doubts.setdefault(member, f"named like a checkpoint of {layout.title}")
+        return [answer is True for answer in answers]
 
     def why(self, entry: Entry) -> str:
         """Why is it none of a run's checkpoints?"""
@@ -144,6 +144,14 @@ class _Walk:
                 return
 
 
+def _recognises(layout: Layout, candidate: Candidate, look: Look) -> bool | str:
+    """Is it the layout's own? Why it cannot be told, where it cannot be read."""
+    try:
+        return bool(layout.recognises(candidate, look.within(candidate.members)))
+    except Exception as error:  # noqa: BLE001 - what one candidate holds must not end the scan of the others
+        return f"cannot be read: {said(error)}"
+
+
 def _links(walk: _Walk) -> None:
     """Links and unreadable ones that are named like a run's checkpoints are set aside in it."""
     for layout, aside in list(walk.set_aside()):
@@ -158,8 +166,3 @@ def _named(link: Entry, groups: Sequence[Group]) -> list[tuple[Layout, Candidate
     layouts = {group.layout.name: group.layout for group in groups}.values()
     shapes = [link._replace(kind=kind) for kind in (Kind.DIR, Kind.FILE)]
     return [(layout, c) for layout in layouts for shape in shapes for c in layout.candidates([shape]) if not c.alias]
-
-
-def said(error: Exception) -> str:
-    """An error in one line: ours as it is, anybody else's with its class."""
-    return str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
