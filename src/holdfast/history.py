@@ -33,10 +33,9 @@ NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
 MICROSECOND: Final = datetime.timedelta(microseconds=1)
 _MIN: Final = datetime.datetime.min  # noqa: DTZ901 - what the reference writes where it does not know
 _TIMESTAMP: Final = datetime.datetime.timestamp
-_NO_TIMES: Final = (_MIN, _MIN.replace(tzinfo=datetime.UTC), None)
 _EXACT: Final = 2.0**53
 """Below this, a float holds every whole number."""
-_FINE: Final = 2.0**31
+_FINE: Final = 2.0**32
 """Below this many seconds, a float of seconds rounds to the right microsecond."""
 
 MEASURED, NAN, UNMEASURED, FAULTY = range(4)
@@ -192,8 +191,8 @@ def _zoned(times: list[Any]) -> Column | None:
     return np.rint(seconds * 1e6).astype(np.int64)
 
 
-def _unknown(time: object) -> bool:
-    return any(time is none or time == none for none in _NO_TIMES)
+def _unknown(time: Any) -> bool:  # noqa: ANN401 - whatever was given as a time
+    return time is None or (getattr(time, "year", None) == 1 and time.replace(tzinfo=None) == _MIN)
 
 
 def _lacks_zone(time: Any, item: Any) -> bool:  # noqa: ANN401 - whatever was given as a time

@@ -335,7 +335,9 @@ def _away(distance: int) -> str:
 
 def _grid(steps: Column, interval: int) -> tuple[Column, Column]:
     """For each step: which multiple it is nearest to (a tie goes to the even one), and how far away it is."""
-    multiple, over = divmod(_fitting(steps, interval), interval)
+    steps = _fitting(steps, interval)
+    multiple = steps // interval
+    over = steps - multiple * interval
     up = over + over + (multiple & 1) > interval  # past the middle, or on it below an even multiple
     return multiple + up, np.minimum(over, interval - over)
 
