@@ -340,3 +340,62 @@ def test_yolo_stripped_of_its_optimizer_cannot_be_resumed(claims, torch_bytes):
 
 def test_safetensors_sets_hold_weights_alone(real, claims):
     assert claims(real)["st"].ask("resumable") is False
+
+
+def test_accelerate_with_fsdp_or_deepspeed_inside_is_as_whole_as_they_are(real, claims, files_of, samples):
+    files = {
+        f"checkpoint_4/{path}": data for path, data in files_of(real / "accel/auto/checkpoints/checkpoint_2").items()
+    }
+    shards = files_of(real / "dcp/step_1")
+    for own in ("model.safetensors", "optimizer.bin"):
+        del files[f"checkpoint_4/{own}"]
+    fsdp = files | {
+        f"checkpoint_4/{folder}/{path}": data
+        for folder in ("pytorch_model_fsdp_0", "optimizer_0")
+        for path, data in shards.items()
+    }
+    claim = claims(fsdp)["checkpoint_4"]
+    assert ("accelerate", "complete") == (claim.layout.name, claim.status)
+    assert "checkpoint_4/optimizer_0/__0_0.distcp" in claim.ask("resume_only")
+    assert (
+        "partial"
+        == claims({p: d for p, d in fsdp.items() if p != "checkpoint_4/optimizer_0/.metadata"})["checkpoint_4"].status
+    )
+    tag = {
+        p.replace("global_step4", "checkpoint_4/pytorch_model"): d
+        for p, d in samples["deepspeed", "zero1"].files.items()
+        if "/" in p
+    }
+    assert "complete" == claims(files | tag)["checkpoint_4"].status
+    assert "partial" == claims(files | dict(list(tag.items())[:-1]))["checkpoint_4"].status
+
+
+def test_lightning_with_deepspeed_is_a_directory_that_is_as_whole_as_deepspeeds(claims, samples):
+    tag = {
+        p.replace("global_step4", "epoch=1-step=8.ckpt/checkpoint"): d
+        for p, d in samples["deepspeed", "zero1"].files.items()
+        if "/" in p
+    }
+    files = tag | {"epoch=1-step=8.ckpt/latest": b"checkpoint"}
+    claim = claims(files)["epoch=1-step=8.ckpt"]
+    assert ("lightning", "complete", 8, True) == (claim.layout.name, claim.status, claim.step, claim.ask("resumable"))
+    assert "partial" == claims(dict(list(files.items())[1:]))["epoch=1-step=8.ckpt"].status
+
+
+def test_megatrons_list_of_files_is_held_against_what_is_there(real, claims, files_of, as_json):
+    files = {f"iter_0000100/{path}": data for path, data in files_of(real / "mcore/iter_0000100").items()}
+    manifest = {"algorithm": "sha256", "files": {"common.pt": "00", "__0_0.distcp": "00"}}
+    files["iter_0000100/integrity.json"] = as_json(manifest)
+    assert "complete" == claims(files)["iter_0000100"].status
+    del files["iter_0000100/common.pt"]
+    assert "iter_0000100/common.pt, which integrity.json lists, is missing" == claims(files)["iter_0000100"].finding.why
+
+
+def test_the_scan_does_not_enter_an_alias(real, files_of):
+    from holdfast.scan import find_runs
+
+    files = {f"run/best/{path}": data for path, data in files_of(real / "accel/auto/checkpoints/checkpoint_2").items()}
+    files |= {
+        f"run/best/optimizer_{i}/{path}": data for i in range(2) for path, data in files_of(real / "dcp/step_1").items()
+    }
+    assert [] == find_runs(store=MemoryStore(files))

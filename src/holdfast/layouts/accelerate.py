@@ -8,21 +8,24 @@ Accelerate deletes *before* it saves, and dies of any foreign entry in ``checkpo
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, final
 
 from holdfast.layouts.base import Candidate, Finding, Layout, Look, partial, unknown
+from holdfast.layouts.dcp import dcp_status, holds_dcp
+from holdfast.layouts.deepspeed import deepspeed_status, holds_deepspeed
 from holdfast.layouts.integrity import all_whole, ranks_missing, torch_file, weights
 from holdfast.layouts.names import folders
+from holdfast.stores.base import Entry, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from holdfast.stores.base import Entry
+    from collections.abc import Iterable, Iterator, Sequence
 
 _AUTOMATIC = re.compile(r"checkpoint_(\d{1,18})")
 _RANDOM = re.compile(r"random_states_(\d{1,6})\.pkl")
 _STATE = re.compile(r"(?:optimizer|scheduler|sampler)(?:_\d+)?\.bin|custom_checkpoint_\d+\.pkl|random_states_\d+\.pkl")
+_FSDP = re.compile(r"optimizer_\d+/")
 _WEIGHTS = frozenset({"model.safetensors", "pytorch_model.bin", "pytorch_model_fsdp_0"})
 
 
@@ -66,14 +69,29 @@ class Accelerate(Layout):
             return partial(f"{candidate.name} holds no model")
         if not any(name.startswith("optimizer") for name in names) and "pytorch_model" not in names:
             return unknown("it holds no optimizer: half deleted, or none was prepared")
-        states = sorted(self.resume_only(candidate, look))
-        checks = (weights(look, candidate.name), *(torch_file(look, path) for path in states))
-        return all_whole(checks)
+        files = (torch_file(look, f"{candidate.name}/{name}") for name in sorted(names) if _STATE.fullmatch(name))
+        return all_whole(itertools.chain([weights(look, candidate.name)], files, _inside(candidate, look)))
 
     def resumable(self, candidate: Candidate, look: Look) -> bool | None:
         """Always, if it is whole: ``save_state`` is there to resume."""
         return any(map(_RANDOM.fullmatch, look.names(candidate.name)))
 
     def resume_only(self, candidate: Candidate, look: Look) -> Sequence[str]:
-        """Optimizers, schedulers, samplers, random states and the user's registered objects."""
-        return [f"{candidate.name}/{name}" for name in look.names(candidate.name) if _STATE.fullmatch(name)]
+        """Optimizers (FSDP's directory too), schedulers, samplers, random states, the user's registered objects."""
+        start = f"{candidate.name}/"
+        return [
+            path
+            for path, entry in look.files.items()
+            if entry.kind is Kind.FILE
+            and (_STATE.fullmatch(path.removeprefix(start)) or _FSDP.match(path.removeprefix(start)))
+        ]
+
+
+def _inside(candidate: Candidate, look: Look) -> Iterator[Finding]:
+    """What do the directories inside say: FSDP's of DCP shards, DeepSpeed's under one tag?"""
+    for entry in look.list(candidate.name):
+        path = f"{candidate.name}/{entry.path}"
+        if entry.kind is Kind.DIR and holds_dcp(look.names(path)):
+            yield dcp_status(look, path)
+        elif entry.kind is Kind.DIR and holds_deepspeed(look.names(path)):
+            yield deepspeed_status(look, path)

@@ -32,6 +32,22 @@ _POINTERS = ("latest", "latest_universal")
 _DEEP = 8 << 20
 
 
+def holds_deepspeed(names: Iterable[str]) -> bool:
+    """Do these names, of what lies directly in a directory, show DeepSpeed at work?"""
+    return any(_MODEL.fullmatch(name) or _OPTIM.fullmatch(name) for name in names)
+
+
+def deepspeed_status(look: Look, folder: str) -> Finding:
+    """Is a tag's directory whole: every rank's model and optimizer states there, as many as they count, and whole?"""
+    names = sorted(look.names(folder))
+    models = [match for match in map(_MODEL.fullmatch, names) if match]
+    if not models:
+        return partial(f"{folder} holds no model states")
+    ours = [name for name in names if holds_deepspeed([name]) or _LAYER.fullmatch(name)]
+    cut = all_whole(torch_file(look, f"{folder}/{name}") for name in ours)
+    return cut if cut != COMPLETE else _ranks(folder, models, names, look)
+
+
 @final
 class DeepSpeed(Layout):
     """Directories of DeepSpeed's shards, of any ZeRO stage, and universal ones."""
@@ -52,18 +68,11 @@ class DeepSpeed(Layout):
 
     def recognises(self, candidate: Candidate, look: Look) -> bool:
         """By a file of model or optimizer states."""
-        names = look.names(candidate.name)
-        return any(_MODEL.fullmatch(name) or _OPTIM.fullmatch(name) for name in names)
+        return holds_deepspeed(look.names(candidate.name))
 
     def status(self, candidate: Candidate, look: Look) -> Finding:
         """Every rank's model and optimizer states there, as many as the first one says, and all whole."""
-        names = sorted(look.names(candidate.name))
-        models = [match for match in map(_MODEL.fullmatch, names) if match]
-        if not models:
-            return partial(f"{candidate.name} holds no model states")
-        ours = [name for name in names if _OPTIM.fullmatch(name) or _MODEL.fullmatch(name) or _LAYER.fullmatch(name)]
-        cut = all_whole(torch_file(look, f"{candidate.name}/{name}") for name in ours)
-        return cut if cut != COMPLETE else _ranks(candidate.name, models, names, look)
+        return deepspeed_status(look, candidate.name)
 
     def resumable(self, candidate: Candidate, look: Look) -> bool | None:
         """Are there optimizer states, in files of their own or (ZeRO 0) inside?"""

@@ -16,6 +16,7 @@ from holdfast.checkpoint import Pointer
 from holdfast.layouts import names
 from holdfast.layouts.base import Candidate, Finding, Layout, Look, unknown
 from holdfast.layouts.dcp import dcp_status
+from holdfast.layouts.deepspeed import deepspeed_status, holds_deepspeed
 from holdfast.layouts.integrity import TORCH_LEGACY, ZIP, all_whole, torch_file
 from holdfast.layouts.opcodes import has_key, mentions, text_after, torch_head, torch_numbers
 from holdfast.stores.base import Entry, Kind
@@ -29,6 +30,8 @@ SPLIT = re.compile(r".*\b(?:epoch|step)=\d+(?:-[^=]*)?-[A-Za-z_][\w.]*")
 """A metric's name with ``/`` makes a directory: ``m-epoch=0-val`` of ``m-epoch=0-val/acc=0.100.ckpt``."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _HEAD = 4 << 20
+_TAG = "checkpoint"
+"""The tag under which Lightning lets DeepSpeed save, in a directory of its own."""
 
 
 def pairs(stem: str) -> dict[str, float]:
@@ -70,7 +73,8 @@ class Lightning(Layout):
         path = _path(candidate, look)
         inside = look.names(path)
         if not path or inside:
-            return "meta.pt" in inside or any(name.endswith((".distcp", ".metadata")) for name in inside)
+            shards = "meta.pt" in inside or any(name.endswith((".distcp", ".metadata")) for name in inside)
+            return shards or holds_deepspeed(look.names(f"{path}/{_TAG}"))
         if b"pytorch-lightning_version" in torch_head(look, path):
             return True
         head = look.read(path, limit=8)
@@ -83,10 +87,12 @@ class Lightning(Layout):
         return f"{path}/meta.pt" if path and "meta.pt" in look.names(path) else ""
 
     def status(self, candidate: Candidate, look: Look) -> Finding:
-        """A file by its zip's end; a directory by DCP's rule and ``meta.pt``, which is written last."""
+        """A file by its zip's end; a directory by ``meta.pt``, written last, and DCP's rule; or by DeepSpeed's."""
         path = _path(candidate, look)
         if not path:
             return unknown("it holds several files")
+        if _TAG in look.names(path):
+            return deepspeed_status(look, f"{path}/{_TAG}")
         if look.names(path):
             return all_whole(
                 check(look, where) for check, where in ((dcp_status, path), (torch_file, f"{path}/meta.pt"))
@@ -109,6 +115,8 @@ class Lightning(Layout):
     def resumable(self, candidate: Candidate, look: Look) -> bool | None:
         """Is there optimizer state in it? ``save_weights_only`` leaves it out."""
         path = _path(candidate, look)
+        if _TAG in look.names(path):
+            return True
         if look.names(path):
             return mentions(look, f"{path}/.metadata", b"optimizer")
         return has_key(look, _main(candidate, look), "optimizer_states", limit=_HEAD)
@@ -148,6 +156,8 @@ def _path(candidate: Candidate, look: Look) -> str:
 def _main(candidate: Candidate, look: Look) -> str:
     """The torch file that holds epoch, step and callback state."""
     path = _path(candidate, look)
+    if _TAG in look.names(path):
+        return f"{path}/{_TAG}/mp_rank_00_model_states.pt"
     return f"{path}/meta.pt" if look.names(path) else path
 
 

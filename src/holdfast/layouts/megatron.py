@@ -92,12 +92,22 @@ def _distributed(folder: str, names: Collection[str], look: Look) -> Finding:
     marker = f"{folder}/metadata.json"
     if not isinstance(look.json(marker), dict):
         return partial(f"{marker}, written last, is missing or cut")
+    listed = _listed(folder, look)
+    if lost := sorted(path for path in listed if path not in look.files):
+        return partial(f"{lost[0]}, which integrity.json lists, is missing")
     extra = [f"{folder}/{name}" for name in ("common.pt", "train_state.pt") if name in names]
     if ".metadata" not in names:
         return unknown(f"{folder} has no .metadata: an older format, whose parts cannot be counted")
     return all_whole(
         [dcp_status(look, folder), *(torch_file(look, path) for path in extra), rewritten(look, marker, extra)]
     )
+
+
+def _listed(folder: str, look: Look) -> list[str]:
+    """Which files does ``integrity.json`` list, where it was asked for?"""
+    manifest = look.json(f"{folder}/integrity.json")
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    return [f"{folder}/{name}" for name in files] if isinstance(files, dict) else []
 
 
 def _ranked(candidate: Candidate, ranks: Sequence[re.Match[str]], look: Look) -> Finding:

@@ -135,10 +135,12 @@ def names_in_metadata(look: Look, path: str, suffix: bytes = b".distcp") -> froz
     """
     found: set[str] = set()
     rest, start = b"", 0
+    if look.read(path, start=-1, limit=1) != b".":
+        return None
     while start < MAX_METADATA:
         piece = look.read(path, start=start, limit=_CHUNK)
         if not piece:
-            return frozenset(found) if rest.endswith(b".") else None
+            return frozenset(found)
         found.update(_strings(rest + piece, suffix))
         rest, start = (rest + piece)[-(_LONGEST + 8) :], start + len(piece)
     return None
