@@ -42,10 +42,12 @@ class Guarded:
 def newest(look: Guarded) -> Iterator[tuple[str, str]]:
     """Which is the newest, by time and by step, and the newest from which training can go on? (S1)."""
     for order in look.orders:
+        told: dict[str, str] = {}
         for kind, able in _KINDS:
             found = next((c for c in reversed(order) if able(c)), None)
             if found is not None:
-                yield found.name, f"the newest {kind} is never dropped"
+                told.setdefault(found.name, f"the newest {kind} is never dropped")
+        yield from told.items()
 
 
 _KINDS: tuple[tuple[str, Callable[[Checkpoint], bool]], ...] = (

@@ -457,8 +457,8 @@ def _from_plain(whole: Mapping[str, Any]) -> Plan:
 
 def _decision_from(plain: Mapping[str, Any]) -> Decision:
     return Decision(
-        **plain
-        | {
+        **{
+            **plain,
             "time": datetime.fromisoformat(plain["time"]) if plain["time"] else None,
             "time_source": TimeSource(plain["time_source"]),
             "status": Status(plain["status"]),
