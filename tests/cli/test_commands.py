@@ -349,3 +349,50 @@ def test_json_is_ascii_and_survives_names_that_are_no_text(run, holdfast):
     found = holdfast("scan", run, "--json")
     assert found.out.isascii()
     json.loads(found.out)
+
+
+def test_a_run_that_another_pruner_works_on_is_locked(run, holdfast):
+    from holdfast.prune.lock import locked
+    from holdfast.prune.state import home
+    from holdfast.stores.posix import Posix
+
+    with home(run, fs=Posix(), make=True) as place, locked(place):
+        said = holdfast("prune", run, "latest(3)", "--yes")
+    assert said.code == 5
+    assert len(steps(run)) == 10
+
+
+def test_leftovers_of_saves_are_shown_and_removed(run, holdfast):
+    leftover = run / ".tmpabc123"
+    leftover.write_bytes(b"half a checkpoint")
+    os.utime(leftover, (1.7e9, 1.7e9))
+    os.utime(run / "metrics.jsonl", (1.7e9, 1.7e9))
+    assert ".tmpabc123" in holdfast("check", run).out
+    assert holdfast("check", run, "--clean-partial", "24h").code == 4
+    said = holdfast("check", run, "--clean-partial", "24h", "--yes")
+    assert said.code == 0, said.err
+    assert not leftover.exists()
+    assert len(steps(run)) == 10
+
+
+def test_leftovers_of_a_live_run_are_left_alone(run, make_run, holdfast):
+    leftover = run / ".tmpabc123"
+    leftover.write_bytes(b"half a checkpoint")
+    os.utime(leftover, (1.7e9, 1.7e9))
+    os.utime(run / "step_1000.safetensors")
+    said = holdfast("check", run, "--clean-partial", "24h", "--yes")
+    assert said.code == 4
+    assert "live" in said.err
+    assert leftover.exists()
+
+
+def test_a_directory_whose_name_is_no_text_is_pruned_like_any_other(tmp_path, make_run, holdfast):
+    run = make_run(tmp_path / os.fsdecode(b"run \xff\n\x1b[31m"))
+    file = tmp_path / "plan.json"
+    assert holdfast("plan", run, "latest(3)", "--out", file).code == 0
+    said = holdfast("apply", file, "--yes", "--grace", "1d")
+    assert said.code == 0
+    assert "\x1b" not in said.out
+    assert steps(run) == [800, 900, 1000]
+    assert holdfast("undo", run).code == 0
+    assert len(steps(run)) == 10

@@ -101,6 +101,8 @@ def test_a_trainer_run_is_pruned_and_undone_and_the_trainer_resumes(tmp_path, ho
     kept, dropped = [4, 8, 12], [2, 6, 10]
     scanned_planned_pruned_undone(holdfast, run, POLICY, layout="hf", kept=kept, dropped=dropped, options=options)
     pruned_for_good(holdfast, run, POLICY, kept=kept, options=options)
+    (found,) = holdfast("scan", run, "--parts")["runs"]
+    assert all((run / name / "optimizer.pt").stat().st_size <= size for name, size in found["resume_bytes"].items())
     assert trained_by_hf(run, steps=14, resume=True) == 14
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.answer import NOTHING_TO_DO, Answer
+from holdfast.cli.answer import NOTHING_TO_DO, Answer, tell
 from holdfast.cli.groups import CARE, AsJson, Care, Detailed, Directory, Keep, Look, PolicyText, State
 
 Out = Annotated[
@@ -37,6 +37,7 @@ def plan(
     made = planned(directory, policy, keep, look, care, state)
     if out:
         written(out, made.to_json())
+        tell(f"saved: `holdfast apply {out}` carries it out")
     return Answer(
         as_json=as_json,
         document=made.to_json,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import unicodedata
 from pathlib import Path
@@ -108,7 +109,12 @@ def columns(text: str) -> int:
     """How many columns of a terminal does the text take? East Asian wide characters take two."""
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+    return sum(map(_columns_of, text))
+
+
+@functools.cache
+def _columns_of(char: str) -> int:
+    return 0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
 
 
 class Cell(NamedTuple):
@@ -158,13 +164,17 @@ def _padded(text: str, width: int, *, right: bool) -> str:
 
 def wrap(text: str, width: int) -> Iterator[str]:
     """The text in lines of at most ``width`` columns, broken at blanks; a longer word is broken anywhere."""
-    line = ""
+    if columns(text) <= width:
+        yield from [text] if text else []
+        return
+    line, used = "", 0
     for word in _pieces(text.split(" "), width):
-        if line and columns(line) + 1 + columns(word) > width:
+        size = columns(word)
+        if line and used + 1 + size > width:
             yield line
-            line = word
+            line, used = word, size
         else:
-            line = f"{line} {word}" if line else word
+            line, used = (f"{line} {word}", used + 1 + size) if line else (word, size)
     if line:
         yield line
 
