@@ -11,10 +11,10 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
-import importlib.metadata
 
 from holdfast.errors import UsageError
 from holdfast.layouts.base import Layout
+from holdfast.layouts.plugins import plugins
 
 OURS = (
     "holdfast.layouts.orbax:Orbax",
@@ -46,8 +46,7 @@ OURS = (
 @functools.cache
 def layouts() -> tuple[Layout, ...]:
     """All layouts, the most specific first. Imports them: once."""
-    found = [point.load() for point in importlib.metadata.entry_points(group="holdfast.layouts")]
-    found += [_load(spec) for spec in OURS]
+    found = [*plugins(), *(_load(spec) for spec in OURS)]
     return tuple(_made(one) for one in found)
 
 
