@@ -75,6 +75,12 @@ def test_metrics_are_those_of_its_own_step(real):
     assert not {"step", "epoch"} & set(metrics)
 
 
+def test_what_was_measured_at_an_earlier_step_is_not_its_own(run):
+    rows = [{"step": 6, "eval_loss": 1.0, "loss": 3.0}, {"step": 8, "loss": 2.0}, {"step": 9, "eval_loss": 0.5}]
+    (run / "checkpoint-8/trainer_state.json").write_text(json.dumps({"global_step": 8, "log_history": rows}))
+    assert {"loss": 2.0} == seen(run).metrics
+
+
 def test_a_model_without_an_optimizer_is_complete_and_not_resumable(real):
     one = seen(real / "hf/save_only_model", "checkpoint-4")
     assert (Status.COMPLETE, False) == (one.status, one.resumable)

@@ -226,3 +226,17 @@ def test_a_damaged_index_is_unknown_or_partial_never_an_error(junk, at, drop):
     data = data[:at] + junk + data[at + drop :]
     look = Look(MemoryStore({"c.index": data, "c.data-00000-of-00001": b""}), "", ("c.index", "c.data-00000-of-00001"))
     assert bundle(look, "c").status in ("unknown", "partial", "complete")
+
+
+def test_a_key_is_found_wherever_it_stands_and_its_absence_is_known_only_from_the_whole_pickle(torch_bytes):
+    for length in (10, 5_000, 60_000):
+        padding = {f"parameter.{i}": i for i in range(length)}
+        look = look_at(torch_bytes({**padding, "optimizer": None, "stage": 3, "best_model_path": "a/b.ckpt"}))
+        assert opcodes.has_key(look, "f", "optimizer") is True
+        assert opcodes.none_after(look, "f", "optimizer") is True
+        assert {"stage": 3} == opcodes.torch_numbers(look, "f", ("stage",), limit=4 << 20)
+        assert "a/b.ckpt" == opcodes.text_after(look, "f", "best_model_path")
+        assert opcodes.has_key(look, "f", "scheduler") is False
+    assert opcodes.has_key(look, "f", "scheduler", limit=1 << 18) is None
+    assert opcodes.has_key(look, "g", "scheduler") is None
+    assert opcodes.has_key(look_at(b"hello"), "f", "scheduler") is None

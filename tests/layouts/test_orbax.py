@@ -115,25 +115,32 @@ def test_an_unfinished_deletion_of_a_part_is_partial_and_a_finished_one_complete
 
 @pytest.mark.parametrize("where", ["orbax_v0/metrics/3", "orbax_v1/checkpointables/3", "orbax_v0/composite/5"])
 def test_a_deletion_that_was_killed_midway_never_leaves_a_complete_one(real, where):
-    """Each item gone, each marker gone, and every order in which whole files went first."""
-    whole = real / where
-    for item in [path for path in whole.iterdir() if path.is_dir()]:
-        store = copied(whole, "3")
-        store.delete([f"3/{item.name}"])
-        assert {"3": Status.PARTIAL} == statuses(scan(store=store)), item.name
-        for file in ("commit_success.txt", "manifest.ocdbt", "_METADATA"):
-            if (item / file).exists() and file != "manifest.ocdbt":
-                store = copied(whole, "3")
-                store.delete([f"3/{item.name}/{file}"])
-                assert {"3": Status.PARTIAL} == statuses(scan(store=store)), (item.name, file)
-    store = copied(whole, "3")
-    store.delete(["3/commit_success.txt"])
-    assert {"3": Status.PARTIAL} == statuses(scan(store=store))
-    store = copied(whole, "3")
-    store.delete(["3/_CHECKPOINT_METADATA"])
-    assert {"3": Status.UNKNOWN} == statuses(scan(store=store))
-    store.delete(["3/commit_success.txt"])
-    assert {"3": Status.UNKNOWN} == statuses(scan(store=store))
+    """Each item gone, or one of its files; each marker gone."""
+
+    def without(*paths):
+        store = copied(real / where, "3")
+        assert {"3": Status.COMPLETE} == statuses(scan(store=store))
+        assert all(store.stat(path) for path in paths)
+        store.delete(paths)
+        return statuses(scan(store=store))["3"]
+
+    for item in [path.name for path in (real / where).iterdir() if path.is_dir()]:
+        assert Status.PARTIAL is without(f"3/{item}"), item
+        assert Status.PARTIAL is without(f"3/{item}/commit_success.txt"), item
+        if (real / where / item / "manifest.ocdbt").exists():
+            assert Status.PARTIAL is without(f"3/{item}/_METADATA"), item
+            assert Status.PARTIAL is without(f"3/{item}/d"), item
+    assert Status.PARTIAL is without("3/commit_success.txt")
+    assert Status.UNKNOWN is without("3/_CHECKPOINT_METADATA")
+    assert Status.UNKNOWN is without("3/_CHECKPOINT_METADATA", "3/commit_success.txt")
+
+
+@pytest.mark.parametrize("gone", ["1/default", "1/metrics", "1/default/_METADATA", "1/default/d"])
+def test_a_deletion_of_an_older_release_s_that_was_killed_midway_is_seen_too(real, gone):
+    store = copied(real / "orbax_0.11.33/1", "1")
+    assert {"1": Status.COMPLETE} == statuses(scan(store=store))
+    store.delete([gone])
+    assert {"1": Status.PARTIAL} == statuses(scan(store=store))
 
 
 def test_an_item_inside_a_half_deleted_step_is_no_checkpoint_of_its_own(real, tmp_path):
@@ -221,7 +228,9 @@ def test_at_each_moment_of_a_save_it_is_partial_or_absent_until_the_last(real, o
     source = real / "orbax_v0/metrics/3"
     known = json.loads((source / "_CHECKPOINT_METADATA").read_bytes())
     for event in order.split():
-        assert Status.COMPLETE is not statuses(scan(store=store)).get("2"), event
+        found = statuses(scan(store=store))
+        assert Status.COMPLETE is found.pop("1")
+        assert Status.COMPLETE not in found.values(), event
         if ">" in event:
             store.move(*event.split(">"))
         elif event.endswith("/"):

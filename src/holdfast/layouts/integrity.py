@@ -387,4 +387,5 @@ def rewritten(look: Look, marker: str, paths: Iterable[str]) -> Finding:
     mark = look.files.get(marker)
     times = ((path, look.files[path].mtime_ns) for path in paths if path in look.files)
     newer = next((path for path, time in times if mark and time > mark.mtime_ns + SLACK_NS), None)
-    return partial(f"{newer} is newer than {marker}: it is being written again") if newer else COMPLETE
+    told = f"{newer} is newer than {marker}: it is being written again, or was copied without its times"
+    return partial(told) if newer else COMPLETE

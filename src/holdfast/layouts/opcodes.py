@@ -7,6 +7,7 @@ strings and numbers in them, which is enough to know a step, a world size, or wh
 from __future__ import annotations
 
 import io
+import itertools
 import pickletools
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,7 +23,9 @@ _T = TypeVar("_T")
 MAX_OPS = 200_000
 MAX_METADATA = 4 << 30
 _CHUNK, _LONGEST = 4 << 20, 255
-_STEPS = (1 << 16, 1 << 19)
+_STEPS, _REACH = (1 << 14, 1 << 18), 8192
+_ENTRY_END = b".PK\x07\x08"
+"""The pickle's full stop, and the record that ``torch.save`` puts behind each entry of its zip."""
 _NUMBERS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "INT"})
 _MEMO = frozenset({"BINPUT", "LONG_BINPUT", "MEMOIZE", "PUT"})
 
@@ -43,22 +46,22 @@ def numbers(data: bytes, wanted: Collection[str]) -> dict[str, float]:
 
     ``{"epoch": 3, "global_step": 900}``: an int where the pickle has an int. Absent keys are left out.
     """
-    found: dict[str, float] = {}
-    key: object = None
-    for name, argument in operations(data):
-        if name in _NUMBERS and key in wanted and isinstance(argument, int | float):
-            found.setdefault(str(key), argument)
-        if len(found) == len(wanted):
-            break
-        if name not in _MEMO:
-            key = argument if name.endswith("UNICODE") else None
-    return found
+    after = {key: _after(data, key) for key in wanted}
+    return {
+        key: operation[1]
+        for key, operation in after.items()
+        if operation and operation[0] in _NUMBERS and isinstance(operation[1], int | float)
+    }
 
 
 def torch_head(look: Look, path: str, *, limit: int = 4096) -> bytes:
-    """How does the pickle inside a ``torch.save`` zip begin? Empty: no such file. One read of ``limit`` bytes."""
+    """How does the pickle inside a ``torch.save`` zip begin? Empty: no such file. One read of ``limit`` bytes.
+
+    Nothing that comes after the pickle: the end of its zip entry is its end.
+    """
     name, data = zip_first(look, path, limit=limit)
-    return data if name.endswith("data.pkl") else b""
+    end = data.find(_ENTRY_END)
+    return (data if end < 0 else data[: end + 1]) if name.endswith("data.pkl") else b""
 
 
 def torch_numbers(look: Look, path: str, wanted: Collection[str], *, limit: int = 4096) -> Mapping[str, float]:
@@ -68,20 +71,18 @@ def torch_numbers(look: Look, path: str, wanted: Collection[str], *, limit: int 
         found = numbers(head, wanted)
         return found, len(found) == len(wanted)
 
-    return _ask(look, path, limit, asked)
+    return _ask(look, path, limit, asked)[0]
 
 
 def has_key(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> bool | None:
     """Does the pickle of a ``torch.save`` file hold this string? None: it is longer than ``limit``, or not there."""
 
-    def asked(head: bytes) -> tuple[bool | None, bool]:
-        name = ""
-        for name, argument in operations(head):
-            if argument == key and name.endswith("UNICODE"):
-                return True, True
-        return (False, True) if name == "STOP" else (None, False)
+    def asked(head: bytes) -> tuple[bool, bool]:
+        found = bool(_from(head, key))
+        return found, found
 
-    return _ask(look, path, limit, asked)
+    found, ended = _ask(look, path, limit, asked)
+    return True if found else (False if ended else None)
 
 
 def text_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> str:
@@ -91,7 +92,7 @@ def text_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> str:
         after = _after(head, key)
         return (str(after[1]) if after and after[0].endswith("UNICODE") else "", after is not None)
 
-    return _ask(look, path, limit, asked)
+    return _ask(look, path, limit, asked)[0]
 
 
 def none_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> bool | None:
@@ -101,30 +102,39 @@ def none_after(look: Look, path: str, key: str, *, limit: int = 4 << 20) -> bool
         after = _after(head, key)
         return (after[0] == "NONE" if after else None), after is not None
 
-    return _ask(look, path, limit, asked)
+    return _ask(look, path, limit, asked)[0]
 
 
 def _after(head: bytes, key: str) -> tuple[str, object] | None:
     """Which operation comes after the one that loads this string, where it occurs first?"""
-    seen = False
-    for name, argument in operations(head):
-        if seen and name not in _MEMO:
-            return name, argument
-        seen = seen or (argument == key and name.endswith("UNICODE"))
-    return None
+    following = itertools.islice(operations(_from(head, key)), 1, None)
+    return next(((name, argument) for name, argument in following if name not in _MEMO), None)
 
 
-def _ask(look: Look, path: str, limit: int, asked: Callable[[bytes], tuple[_T, bool]]) -> _T:
-    """What is the answer, reading no more than it takes? ``asked`` says what a beginning tells, and if that is sure.
+def _from(head: bytes, key: str) -> bytes:
+    """The pickle from where it first loads this string, as far as a value may reach. Empty: it does not.
 
-    Reads 64 KiB, then 512 KiB, then ``limit``: most pickles are short, and what follows them are tensors.
+    A string is known by the operation and the length before it: no need to read all the operations on the way.
+    """
+    text = key.encode()
+    loads = (b"X" + len(text).to_bytes(4, "little") + text, b"\x8c" + bytes([len(text)]) + text)
+    places = [at for at in map(head.find, loads) if at >= 0]
+    return head[min(places) : min(places) + _REACH] if places else b""
+
+
+def _ask(look: Look, path: str, limit: int, asked: Callable[[bytes], tuple[_T, bool]]) -> tuple[_T, bool]:
+    """What is the answer, reading no more than it takes, and was the whole pickle read for it?
+
+    ``asked`` says what a beginning tells, and if that is sure. Reads 16 KiB, then 256 KiB, then ``limit``: most
+    pickles are short, and what follows them are tensors.
     """
     for size in (*(step for step in _STEPS if step < limit), limit):
         head = torch_head(look, path, limit=size)
         answer, sure = asked(head)
-        if sure or not head or b".PK\x07\x08" in head:  # the end of the pickle, and of its entry
+        ended = 0 < len(head) < size - 4096
+        if sure or ended or not head:
             break
-    return answer
+    return answer, ended
 
 
 def names_in_metadata(look: Look, path: str, suffix: bytes = b".distcp") -> frozenset[str] | None:

@@ -149,4 +149,5 @@ def _rewritten(candidate: Candidate, known: Mapping[str, Any], look: Look) -> Fi
     committed = known.get("commit_timestamp_nsecs")
     if type(committed) is int and look.files[marker].mtime_ns > committed + SLACK_NS:
         return COMPLETE
-    return rewritten(look, marker, (path for path in look.files if path.startswith(f"{name}/") and path.count("/") > 1))
+    inside = (path for path, entry in look.files.items() if entry.kind is Kind.FILE and path.count("/") > 1)
+    return rewritten(look, marker, inside)
