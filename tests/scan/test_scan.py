@@ -286,7 +286,7 @@ def test_a_second_look_sees_what_a_fresh_scan_would(orbax, in_memory):
 
 
 def test_a_second_look_sees_what_changed_and_what_went(orbax, in_memory):
-    store = in_memory(orbax([1, 2, 3, 4]))
+    store = in_memory(orbax(range(1, 9)))
     run = scan(store=store)
     store.delete(["1", "2/commit_success.txt", "4/_CHECKPOINT_METADATA", "4/default", "4/commit_success.txt"])
     store.write("4/mine.txt", b"")
