@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
-import json
 import os
 import re
 from datetime import UTC, datetime
@@ -75,6 +74,8 @@ class Unit:
     size: int
     fingerprint: str
     members: tuple[Member, ...]
+    marker: str = ""
+    """The file inside that makes it complete, within the run; empty: there is none, or it is the first member."""
 
     def entry(self, index: int) -> str:
         """Under which name in the batch does this member lie? Unique by its numbers; the rest is for people."""
@@ -152,9 +153,7 @@ def create(home: Home, batch: Batch) -> Place:
     trash_fd = trash(home)
     files.make(home.fs, place.name, trash_fd)
     with files.opened(home.fs, place.name, dir_fd=trash_fd) as fd:
-        data = json.dumps(batch.to_json(), ensure_ascii=True).encode()
-        files.create(home.fs, MANIFEST, data + b"\n", fd)
-        home.fs.fsync(fd)
+        files.replace_json(home.fs, MANIFEST, batch.to_json(), fd)
     return place
 
 
@@ -192,7 +191,7 @@ def drop_empty(home: Home, place: Place) -> bool:
     """Remove a batch in which no member lies any more. False: something else is in it."""
     fs, fd = home.fs, trash(home)
     inside = files.names(fs, place.name, fd)
-    if any(name != MANIFEST and not name.startswith(MARK) for name in inside):
+    if any(name != MANIFEST and not name.startswith(MARK) and not name.endswith(".new") for name in inside):
         return False
     for name in sorted(inside, key=lambda name: name == MANIFEST):  # the record last
         fs.unlink(f"{place.name}/{name}", dir_fd=fd)

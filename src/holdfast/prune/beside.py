@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def claim(home: Home, spots: Sequence[Spot]) -> None:
-    """Say that these are being freed: from now on nobody brings them back. The marker last: it tells of the rest."""
-    for spot in reversed(spots):
+    """Say that these are being freed: nobody brings them back. The marker first: without it the rest is claimed too."""
+    for spot in spots:
         if files.here(home.fs, spot.name, spot.fd) is not None:
             new = f"{home.beside}purging-{secrets.token_hex(8)}"
             home.fs.rename(spot.name, new, source_fd=spot.fd, target_fd=home.parent_fd)
@@ -49,7 +49,7 @@ def _settle(home: Home, found: Sequence[Stray], held: Mapping[str, Hold]) -> str
     spots = [Spot(home.parent_fd, stray.name) for stray in found]
     names = [name for name in held if any(s.path == name or s.path.startswith((f"{name}.", f"{name}-")) for s in found)]
     told = found[0].path or found[0].name
-    if len(found) == found[0].count and not names:
+    if found[0].index > 0 or (len(found) == found[0].count and not names):
         claim(home, spots)
         return f"{told}: an earlier prune was stopped after it had dropped this; finished"
     unit = _unit(home, found)

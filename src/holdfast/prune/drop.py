@@ -6,10 +6,11 @@ leases are read once more, and what is held by now comes back; only then may byt
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
-from holdfast.errors import StoreError
+from holdfast.errors import LockedError, StoreError
 from holdfast.prune import batch as batches
 from holdfast.prune import beside, files, holding, inplace, journal, move
 from holdfast.prune.batch import Batch, State, Unit
@@ -42,6 +43,8 @@ class Doomed:
     fingerprint: str
     members: tuple[str, ...]
     reasons: tuple[str, ...] = ()
+    marker: str = ""
+    """The file that makes it complete; needed where it cannot be moved at once."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,27 +81,137 @@ def drop(
 ) -> Dropped:
     """Move them out of sight, each if nothing speaks against it.
 
-    Without grace the batch is claimed for the purge before the lock is given back.
+    Without grace the batch is claimed for the purge before the lock is given back. An error that concerns all of
+    them (the run cannot be listed, pins cannot be read) brings back what was moved, and is raised.
     """
-    units, items = _units(home, doomed)
-    batch = _batch(home, lock, intent, units)
-    place = _intend(home, batch)
-    warnings = [] if place else ["the disk is full: what is dropped cannot be undone"]
+    units, lines = _units(home, doomed)
+    place = _intend(home, _batch(home, lock, intent, units))
+    if units and place is None and intent.grace:
+        raise StoreError(
+            "the disk is full: nothing can wait in the trash, so nothing was dropped;"
+            " without a grace it is freed at once, and cannot be undone"
+        )
+    warnings = [] if place or not units else ["the disk is full: what is dropped cannot be undone"]
     if not journal.append(home, "prune", [_told(one) for one in doomed], plan=intent.plan, policy=intent.policy):
         warnings.append("the disk is full: the journal could not be written")
-    moved: list[_Moved] = []
-    for start in range(0, len(units), AT_ONCE):
-        chunk = units[start : start + AT_ONCE]
-        reasons = doubts([unit.name for unit in chunk])
-        for unit in chunk:
-            items.append(_drop_one(home, lock, intent, place, unit, reasons.get(unit.name, ""), moved))
-        progress("drop", min(start + AT_ONCE, len(units)), len(units))
-    items = _after(home, intent, moved, items)
-    _publish(home, intent, place, moved)
+    work = _Work(home, lock, intent, place, lines)
+    try:
+        work.move(units, doubts, progress)
+        work.look_again()
+    except LockedError:
+        raise  # taken over: what was moved is the other one's to settle
+    except Exception:
+        work.bring_all_back()
+        raise
+    work.publish()
+    items = list(work.lines.values())
     journal.append(home, "pruned", [_outcome(item) for item in items] or [{}], plan=intent.plan)
     journal.settle(home)
-    at_once = sum(one.unit.size for one in moved if not (one.in_trash and one.spots))
-    return Dropped(items=tuple(items), at_once=at_once, warnings=tuple(warnings))
+    return Dropped(items=tuple(items), at_once=work.at_once, warnings=tuple(warnings))
+
+
+@final
+class _Work:
+    """What was moved so far, and what is to be said of each?"""
+
+    def __init__(self, home: Home, lock: Lock, intent: Intent, place: Place | None, lines: dict[str, Item]) -> None:
+        self._home, self._lock, self._intent, self._place = home, lock, intent, place
+        self._moved: list[_Moved] = []
+        self._stuck = False
+        self.lines = lines
+
+    @property
+    def at_once(self) -> int:
+        """How many bytes lie where they are freed without waiting?"""
+        return sum(one.unit.size for one in self._moved if not (one.in_trash and one.spots))
+
+    def move(self, units: Sequence[Unit], doubts: Doubts, progress: Progress) -> None:
+        """Look at a few, move these few, and so on."""
+        for start in range(0, len(units), AT_ONCE):
+            chunk = units[start : start + AT_ONCE]
+            reasons = doubts([unit.name for unit in chunk])
+            for unit in chunk:
+                self._one(unit, reasons.get(unit.name, ""))
+            progress("drop", start + len(chunk), len(units))
+
+    def _one(self, unit: Unit, why: str) -> None:
+        if why:
+            return self._say(unit, Done.SKIPPED, why)
+        self._lock.check()
+        try:
+            self._moved.append(self._out(unit))
+        except move.ChangedError as cause:
+            self._say(unit, Done.SKIPPED, str(cause))
+        except FileNotFoundError:
+            self._lock.check()  # taken over: then it is the batch that is gone
+            self._say(unit, Done.SKIPPED, "gone already")
+        except OSError as cause:
+            self._say(unit, Done.FAILED, _cannot(cause))
+        else:
+            self._say(unit, Done.PRUNED)
+        return None
+
+    def _say(self, unit: Unit, outcome: Done, why: str = "") -> None:
+        size = unit.size if outcome is Done.PRUNED else 0
+        self.lines[unit.name] = Item(name=unit.name, step=unit.step, outcome=outcome, why=why, bytes=size)
+
+    def _out(self, unit: Unit) -> _Moved:
+        """Try the rungs of the ladder, one after the other, by really renaming."""
+        rungs = [(move.in_batch(self._home, self._place, unit), True)] if self._place else []
+        if not self._intent.grace:  # what lies beside the run is freed at once: no undo
+            rungs.append((move.beside(self._home, unit), False))
+        for spots, in_trash in rungs:
+            try:
+                move.out(self._home, unit, spots)
+            except OSError as cause:
+                last = spots is rungs[-1][0]
+                if cause.errno not in move.NO_WAY or (last and not self._intent.in_place):
+                    raise
+            else:
+                return _Moved(unit=unit, spots=spots, in_trash=in_trash)
+        if self._place is not None:
+            batches.mark(self._home, self._place, unit)
+        inplace.erase(self._home, unit)
+        return _Moved(unit=unit, spots=())
+
+    def look_again(self) -> None:
+        """Read pins and leases once more, now that the moves are on the disk; what is held by now comes back."""
+        if not self._moved:
+            return
+        self._home.fs.fsync(self._home.root_fd)
+        self._home.fs.fsync(self._home.parent_fd if self._home.trash_fd is None else self._home.trash_fd)
+        held = holding.by_name(holding.in_force(self._home, self._intent.now))
+        for one in [one for one in self._moved if one.spots and one.unit.name in held]:
+            self._bring_back(one, holding.told(held[one.unit.name]))
+
+    def _bring_back(self, one: _Moved, why: str) -> None:
+        try:
+            move.back(self._home, one.unit, one.spots)
+        except OSError as cause:
+            self._stuck = True
+            told = f"{why} meanwhile, and could not be moved back ({cause.strerror}); it is not freed"
+            self._say(one.unit, Done.FAILED, told)
+        else:
+            self._say(one.unit, Done.SKIPPED, f"{why} meanwhile: moved back")
+        self._moved.remove(one)
+
+    def bring_all_back(self) -> None:
+        """Undo every move, as far as that is possible: what stays behind is settled by the next prune."""
+        for one in [one for one in self._moved if one.spots]:
+            with contextlib.suppress(OSError):
+                move.back(self._home, one.unit, one.spots)
+        if self._place is not None:
+            with contextlib.suppress(OSError):
+                batches.drop_empty(self._home, self._place)
+
+    def publish(self) -> None:
+        """Without grace claim what was moved for the purge; with grace let it wait."""
+        for one in self._moved:
+            if one.spots and not one.in_trash:
+                beside.claim(self._home, one.spots)
+        if self._place is not None and not batches.drop_empty(self._home, self._place):
+            waits = self._intent.grace or self._stuck
+            batches.become(self._home, self._place, State.WAITING if waits else State.PURGING)
 
 
 def _told(one: Doomed) -> dict[str, object]:
@@ -109,17 +222,17 @@ def _outcome(item: Item) -> dict[str, object]:
     return {"name": item.name, "step": item.step, "outcome": item.outcome, "why": item.why, "bytes": item.bytes}
 
 
-def _units(home: Home, doomed: Sequence[Doomed]) -> tuple[list[Unit], list[Item]]:
+def _units(home: Home, doomed: Sequence[Doomed]) -> tuple[list[Unit], dict[str, Item]]:
     """What is there of them, with its identity; a line for each that is gone already."""
-    units, items = list[Unit](), list[Item]()
+    units, lines = list[Unit](), dict[str, Item]()
     for key, one in enumerate(doomed):
         try:
             members = [move.identify(home, path) for path in one.members]
         except OSError as cause:
-            items.append(Item(name=one.name, step=one.step, outcome=Done.FAILED, why=cause.strerror or str(cause)))
+            lines[one.name] = Item(name=one.name, step=one.step, outcome=Done.FAILED, why=cause.strerror or str(cause))
             continue
         if not members or members[0] is None:
-            items.append(Item(name=one.name, step=one.step, outcome=Done.SKIPPED, why="gone already"))
+            lines[one.name] = Item(name=one.name, step=one.step, outcome=Done.SKIPPED, why="gone already")
             continue
         there = tuple(member for member in members if member is not None)
         units.append(
@@ -130,9 +243,10 @@ def _units(home: Home, doomed: Sequence[Doomed]) -> tuple[list[Unit], list[Item]
                 size=one.size,
                 fingerprint=one.fingerprint,
                 members=there,
+                marker=one.marker,
             )
         )
-    return units, items
+    return units, lines
 
 
 def _batch(home: Home, lock: Lock, intent: Intent, units: Sequence[Unit]) -> Batch:
@@ -163,86 +277,8 @@ def _intend(home: Home, batch: Batch) -> Place | None:
         ) from cause
 
 
-def _drop_one(
-    home: Home, lock: Lock, intent: Intent, place: Place | None, unit: Unit, why: str, moved: list[_Moved]
-) -> Item:
-    if why:
-        return Item(name=unit.name, step=unit.step, outcome=Done.SKIPPED, why=why)
-    lock.check()
-    try:
-        moved.append(_out(home, intent, place, unit))
-    except move.ChangedError as cause:
-        return Item(name=unit.name, step=unit.step, outcome=Done.SKIPPED, why=str(cause))
-    except FileNotFoundError:
-        lock.check()  # taken over: the batch is not ours any more
-        return Item(name=unit.name, step=unit.step, outcome=Done.SKIPPED, why="gone already")
-    except OSError as cause:
-        return Item(name=unit.name, step=unit.step, outcome=Done.FAILED, why=_cannot(cause))
-    return Item(name=unit.name, step=unit.step, outcome=Done.PRUNED, bytes=unit.size)
-
-
 def _cannot(cause: OSError) -> str:
     told = cause.strerror or str(cause)
     if cause.errno in move.NO_WAY:
-        return f"it cannot be moved out of sight ({told}); --in-place drops it where it lies, without undo"
+        return f"it cannot be moved out of sight ({told}); without --grace, or --in-place, it goes without undo"
     return f"{told}; tried again next time"
-
-
-def _out(home: Home, intent: Intent, place: Place | None, unit: Unit) -> _Moved:
-    """Try the rungs of the ladder, one after the other, by really renaming."""
-    rungs = [(move.in_batch(home, place, unit), True)] if place else []
-    rungs.append((move.beside(home, unit), False))
-    for i, (spots, in_trash) in enumerate(rungs):
-        try:
-            move.out(home, unit, spots)
-        except OSError as cause:
-            last = i == len(rungs) - 1
-            if cause.errno not in move.NO_WAY or (last and not intent.in_place):
-                raise
-        else:
-            return _Moved(unit=unit, spots=spots, in_trash=in_trash)
-    if place is not None:
-        batches.mark(home, place, unit)
-    inplace.erase(home, unit)
-    return _Moved(unit=unit, spots=())
-
-
-def _after(home: Home, intent: Intent, moved: list[_Moved], items: list[Item]) -> list[Item]:
-    """Read pins and leases once more; what is held by now comes back. If they cannot be read, all comes back."""
-    _sync(home, moved)
-    try:
-        held = holding.by_name(holding.in_force(home, intent.now))
-    except Exception:
-        for one in moved:
-            move.back(home, one.unit, one.spots)
-        raise
-    lines = {item.name: item for item in items}
-    for one in [one for one in moved if one.spots and one.unit.name in held]:
-        lines[one.unit.name] = _bring_back(home, one, holding.told(held[one.unit.name]))
-        moved.remove(one)
-    return list(lines.values())
-
-
-def _bring_back(home: Home, one: _Moved, why: str) -> Item:
-    try:
-        move.back(home, one.unit, one.spots)
-    except OSError as cause:
-        told = f"{why} meanwhile, and could not be moved back: {cause.strerror}; it is in the trash"
-        return Item(name=one.unit.name, step=one.unit.step, outcome=Done.FAILED, why=told)
-    return Item(name=one.unit.name, step=one.unit.step, outcome=Done.SKIPPED, why=f"{why} meanwhile: moved back")
-
-
-def _sync(home: Home, moved: Sequence[_Moved]) -> None:
-    """Wait until the moves are on the disk: owed before a byte is freed, not before the move."""
-    if moved:
-        home.fs.fsync(home.root_fd)
-        home.fs.fsync(home.parent_fd if home.trash_fd is None else home.trash_fd)
-
-
-def _publish(home: Home, intent: Intent, place: Place | None, moved: Sequence[_Moved]) -> None:
-    """Without grace claim what was moved for the purge; with grace let it wait."""
-    for one in moved:
-        if not one.in_trash:
-            beside.claim(home, one.spots)
-    if place is not None and not batches.drop_empty(home, place):
-        batches.become(home, place, State.WAITING if intent.grace else State.PURGING)

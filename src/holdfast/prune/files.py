@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What a full disk, or a full quota, says."""
-GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
+GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
 """What something says that is not there any more."""
 LIMIT = 64 << 20
 """No file of Holdfast's own is larger."""

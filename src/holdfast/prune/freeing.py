@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.errors import FormatError, UsageError
 from holdfast.prune import batch as batches
-from holdfast.prune import beside, files, journal, waiting
+from holdfast.prune import beside, files, holding, journal, move, waiting
 from holdfast.prune.batch import State
 from holdfast.prune.erase import THREADS, Eraser
 from holdfast.prune.lock import TTL, locked
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
 
-    from holdfast.prune.batch import Place, Unit
+    from holdfast.prune.batch import Batch, Place, Unit
     from holdfast.prune.drop import Progress
     from holdfast.prune.lock import Clock
     from holdfast.prune.state import Home
@@ -62,7 +62,7 @@ def purge(
         raise UsageError(f"older_than={older_than!r} is negative; give how long ago it was dropped at least")
     moment = now or datetime.now(UTC)
     with opened(root, fs=fs or Posix(), state_dir=state_dir, trash_dir=trash_dir) as home:
-        if home.trash_fd is None and not beside.claimed(home):
+        if home.trash_fd is None and not beside.claimed(home) and not move.strays(home):
             return Report(root=home.root, action="purge")
         with locked(home, ttl=ttl, clock=clock):
             told = recover(home, moment)
@@ -80,7 +80,7 @@ def purge(
 
 
 def _chosen(home: Home, now: datetime, older_than: timedelta | None, keep_bytes: int | None) -> list[Place]:
-    found = sorted(waiting.loaded(home, State.WAITING), key=lambda pair: pair[1].made)
+    found = sorted(_unheld(home, now, waiting.loaded(home, State.WAITING)), key=lambda pair: pair[1].made)
     if older_than is not None:
         found = [pair for pair in found if now - pair[1].made >= older_than]
     if keep_bytes is None:
@@ -101,7 +101,19 @@ def claim(home: Home, places: list[Place]) -> None:
 
 def due(home: Home, now: datetime) -> list[Place]:
     """Which waiting batches have their grace behind them?"""
-    return [place for place, batch in waiting.loaded(home, State.WAITING) if batch.until <= now]
+    found = [pair for pair in waiting.loaded(home, State.WAITING) if pair[1].until <= now]
+    return [place for place, _ in _unheld(home, now, found)]
+
+
+def _unheld(home: Home, now: datetime, found: list[tuple[Place, Batch]]) -> list[tuple[Place, Batch]]:
+    """Without those in which a checkpoint waits that somebody holds by now (it could not be moved back)."""
+    held = holding.by_name(holding.in_force(home, now))
+    free = []
+    for place, batch in found:
+        there = batches.present(home, place)
+        if not any(unit.key in there and unit.name in held for unit in batch.units):
+            free.append((place, batch))
+    return free
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """How is a checkpoint dropped where it lies, when nothing can be renamed? The last rung: no undo, said aloud.
 
-The completeness marker goes first, so that from the first moment on nobody takes the rest for a checkpoint. For a
-checkpoint of several members that is the first member. Inside a directory it is one of the files below by name, and
-then the other files at its top, the smallest first; what lies deeper goes last.
+The completeness marker goes first, so that from the first moment on nobody who asks for it takes the rest for a
+checkpoint: the first of several members, or inside a directory the file that the layout names.
 """
 
 from __future__ import annotations
@@ -15,25 +14,12 @@ from holdfast.prune.erase import Eraser
 from holdfast.stores.posix import DIRECTORY
 
 if TYPE_CHECKING:
-    import os
-
     from holdfast.prune.batch import Unit
     from holdfast.prune.state import Home
 
-MARKERS = (
-    "commit_success.txt",
-    "_CHECKPOINT_METADATA",
-    ".metadata",
-    "trainer_state.json",
-    "checkpoint",
-    "latest",
-    "config.json",
-)
-"""What frameworks look for first, the surest first."""
-
 
 def erase(home: Home, unit: Unit) -> None:
-    """Remove it where it lies. Raises the first error; what is left then is partial, and nobody loads it."""
+    """Remove it where it lies. Raises the first error; what is left then is partial."""
     for member in unit.members:
         with files.parent_of(home.fs, member.path, home.root_fd) as (fd, name):
             about = files.here(home.fs, name, fd)
@@ -41,27 +27,16 @@ def erase(home: Home, unit: Unit) -> None:
                 continue
             if not member.is_(about):
                 raise move.ChangedError(f"{member.path} is another file than the one that was looked at")
-            _markers_first(home, fd, name)
+            if unit.marker.startswith(f"{member.path}/"):
+                _unlink(home, unit.marker)
             for errors in Eraser(home.fs, threads=1).erase(fd, [name]).values():
                 raise errors[0]
 
 
-def _markers_first(home: Home, fd: int, name: str) -> None:
-    try:
-        inside = home.fs.beneath(name, DIRECTORY, dir_fd=fd)
-    except NotADirectoryError:
-        return
-    try:
-        plain = [entry for entry in home.fs.scan(inside) if not entry.is_dir(follow_symlinks=False)]
-        for entry in sorted(plain, key=_rank):
-            home.fs.unlink(entry.name, dir_fd=inside)
-    finally:
-        home.fs.close(inside)
-
-
-def _rank(entry: os.DirEntry[str]) -> tuple[int, int, str]:
-    place = MARKERS.index(entry.name) if entry.name in MARKERS else len(MARKERS)
-    return (place, entry.stat(follow_symlinks=False).st_size, entry.name)
+def _unlink(home: Home, path: str) -> None:
+    with files.parent_of(home.fs, path, home.root_fd) as (fd, name):
+        if files.here(home.fs, name, fd) is not None:
+            home.fs.unlink(name, dir_fd=fd)
 
 
 def untouched(home: Home, unit: Unit, since_ns: int) -> bool:

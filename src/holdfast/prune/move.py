@@ -110,25 +110,24 @@ def out(home: Home, unit: Unit, spots: Sequence[Spot]) -> None:
     done: list[tuple[Member, Spot]] = []
     try:
         for member, spot in zip(unit.members, spots, strict=True):
-            if _out(home, member, spot, first=not done):
-                done.append((member, spot))
+            _out(home, member, spot, first=not done)
+            done.append((member, spot))
     except BaseException:
         for member, spot in reversed(done):
             _back(home, member, spot)
         raise
 
 
-def _out(home: Home, member: Member, spot: Spot, *, first: bool) -> bool:
+def _out(home: Home, member: Member, spot: Spot, *, first: bool) -> None:
     with files.parent_of(home.fs, member.path, home.root_fd) as (fd, name):
         about = files.here(home.fs, name, fd)
-        if about is None and not first:
-            return False  # a later member that is gone already
-        if about is None:
+        if about is None and first:
             raise FileNotFoundError(errno.ENOENT, "gone already", member.path)
+        if about is None:
+            raise ChangedError(f"{member.path} went while it was being dropped")
         if not member.is_(about):
             raise ChangedError(f"{member.path} is another file than the one that was looked at")
         home.fs.rename(name, spot.name, source_fd=fd, target_fd=spot.fd)
-    return True
 
 
 def rest(home: Home, unit: Unit, spots: Sequence[Spot]) -> None:

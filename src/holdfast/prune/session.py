@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from holdfast.errors import RefusedError, UsageError
+from holdfast.layouts.base import Candidate, Look
+from holdfast.layouts.registry import layout
+from holdfast.prune import beside, freeing, journal, look, move, recovery, repoint
 from holdfast.prune import drop as drops
-from holdfast.prune import freeing, journal, look, move, recovery, repoint
 from holdfast.prune.drop import Doomed, Dropped, Intent
 from holdfast.prune.erase import THREADS
 from holdfast.prune.freeing import Pace
@@ -82,7 +84,7 @@ def prune(
     look.check_plan(plan)
     with opened(plan.root, fs=calls, state_dir=state_dir, trash_dir=trash_dir, make=bool(plan.dropped)) as home:
         _check_root(plan, home)
-        if home.fd is None and not plan.dropped:
+        if not plan.dropped and _untouched(home):
             return Report(root=home.root, action="prune")
         intent = Intent(plan=plan.id, policy=plan.policy, now=moment, grace=grace, in_place=in_place)
         seeing = eyes or functools.partial(_look, plan, LocalStore(plan.root, fs=fs) if fs else None)
@@ -110,10 +112,15 @@ def recover(
     back. Frees nothing; takes the lock, and nothing at all where there is no state.
     """
     with opened(root, fs=fs or Posix(), state_dir=state_dir, trash_dir=trash_dir) as home:
-        if home.fd is None and not move.strays(home):
+        if _untouched(home):
             return ()
         with locked(home, ttl=ttl, clock=clock):
             return tuple(recovery.recover(home, now or datetime.now(UTC)))
+
+
+def _untouched(home: Home) -> bool:
+    """Was nothing ever pruned here? Then there is nothing to finish, and no lock need be taken."""
+    return home.fd is None and not move.strays(home) and not beside.claimed(home)
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -139,13 +146,13 @@ def _drop(plan: Plan, home: Home, lock: Lock, intent: Intent, eyes: Eyes, tell: 
         raise RefusedError(f"this plan was carried out at {when}; make a new one to drop more")
     look.check_one_stays(plan, eyes)
     told = repoint.repoint(plan, home, LocalStore(plan.root, fs=home.fs))
-    doomed = [_doomed(decision) for decision in reversed(plan.dropped)]
+    doomed = [_doomed(plan, decision, home if intent.in_place else None) for decision in reversed(plan.dropped)]
     doubts = functools.partial(look.doubts, plan, eyes=eyes, home=home, now=intent.now)
     done = drops.drop(home, lock, intent, doomed, doubts, tell)
     return dataclasses.replace(done, warnings=(*told, *done.warnings))
 
 
-def _doomed(decision: Decision) -> Doomed:
+def _doomed(plan: Plan, decision: Decision, home: Home | None) -> Doomed:
     return Doomed(
         name=decision.name,
         step=decision.step,
@@ -153,7 +160,14 @@ def _doomed(decision: Decision) -> Doomed:
         fingerprint=decision.fingerprint,
         members=decision.members,
         reasons=decision.reasons,
+        marker=_marker(plan, decision, home) if home else "",
     )
+
+
+def _marker(plan: Plan, decision: Decision, home: Home) -> str:
+    """Which file goes first, if it is dropped where it lies?"""
+    candidate = Candidate(decision.name, decision.step, decision.members, plan.template)
+    return layout(plan.layout).marker(candidate, Look(LocalStore(plan.root, fs=home.fs), "", decision.members))
 
 
 def report(home: Home, action: str, token: str, dropped: Dropped, freed: Freed, told: Sequence[str]) -> Report:

@@ -96,7 +96,7 @@ def home(
     full disk, where that cannot be, the work goes on without one.
     """
     resolved = resolve(root)
-    with contextlib.ExitStack() as stack:
+    with _translated(resolved), contextlib.ExitStack() as stack:
         root_fd = _enter(stack, fs, resolved, "the run")
         parent_fd = _enter(stack, fs, str(Path(resolved).parent), "the run's parent")
         fd = _state(stack, fs, resolved, parent_fd, state_dir, make=make)
@@ -104,6 +104,16 @@ def home(
             fd = None
         trash_fd = _trash(stack, fs, resolved, fd, trash_dir, make=make)
         yield Home(fs, resolved, root_fd, parent_fd, fd, trash_fd, place(resolved, state_dir))
+
+
+@contextlib.contextmanager
+def _translated(root: str) -> Iterator[None]:
+    """What the operating system says and nobody has an answer to: nothing more is done."""
+    try:
+        yield
+    except OSError as cause:
+        what = f" ({cause.filename})" if cause.filename else ""
+        raise StoreError(f"{root}: {cause.strerror or cause}{what}; nothing more was done") from cause
 
 
 def _enter(stack: contextlib.ExitStack, fs: Posix, path: str, what: str) -> int:
