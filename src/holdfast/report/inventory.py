@@ -140,7 +140,7 @@ def _line(run: Run, now: datetime, screen: Screen) -> list[Cell]:
     return [
         Cell(run.layout, "name"),
         Cell(f"{len(run.checkpoints):,}"),
-        Cell(f"{min(steps)}-{max(steps)}" if steps else words.NONE),
+        Cell("-".join(map(str, sorted({min(steps), max(steps)}))) if steps else words.NONE),
         Cell(words.least(c.size for c in run.checkpoints)),
         *(Cell(text) for text in ages),
         Cell(str(partial) if partial else words.NONE, "warn" if partial else "dim"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.prune.report import Done, Item, Report
 from holdfast.report import words
 from holdfast.report.screen import Cell, Column, Screen, lines_of, table
-from holdfast.report.timeline import SEPARATOR, heading
+from holdfast.report.timeline import heading, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,9 +40,13 @@ def pruned(plan: Plan, report: Report, screen: Screen, *, headed: bool = True) -
     if headed:
         yield from heading(plan, screen)
         yield ""
-    reasons = {d.name: SEPARATOR.join(d.reasons) for d in plan.dropped}
     place = {d.name: i for i, d in enumerate(plan.decisions)}
-    yield from _items(sorted(report.items, key=lambda item: place.get(item.name, -1)), screen, reasons)
+    reasons = {d.name: d.reasons for d in plan.dropped}
+    newest_first = sorted(report.items, key=lambda item: place.get(item.name, -1))
+    told = {
+        i.name: named(i.name, str(i.step or ""), [i.why] if i.why else reasons.get(i.name, ())) for i in newest_first
+    }
+    yield from _items(newest_first, screen, "why", told)
     yield from _warnings(report, screen)
     if report.items or report.warnings:
         yield ""
@@ -68,7 +72,8 @@ def _sum(plan: Plan, report: Report) -> Iterator[str]:
 def done(report: Report, screen: Screen) -> Iterator[str]:
     """What an undo, a purge or a cleaning did: each item, and the sum."""
     newest_first = sorted(report.items, key=lambda item: (item.step or 0, item.name), reverse=True)
-    yield from _items(newest_first, screen, {item.name: item.name for item in report.items})
+    told = {item.name: f"{item.name}: {item.why}" if item.why else item.name for item in report.items}
+    yield from _items(newest_first, screen, "name", told)
     yield from _warnings(report, screen)
     if report.items or report.warnings:
         yield ""
@@ -78,21 +83,19 @@ def done(report: Report, screen: Screen) -> Iterator[str]:
     yield from lines_of([*counts, *freed, *waiting], screen, "bold")
 
 
-def _items(items: Sequence[Item], screen: Screen, reasons: Mapping[str, str]) -> Iterator[str]:
+def _items(items: Sequence[Item], screen: Screen, last: str, told: Mapping[str, str]) -> Iterator[str]:
     if items:
-        heads = [Column("outcome"), Column("step", right=True), Column("size", right=True), Column("why")]
-        yield from table(heads, [_row(item, reasons) for item in items], screen)
+        heads = [Column("outcome"), Column("step", right=True), Column("size", right=True), Column(last)]
+        yield from table(heads, [_row(item, told[item.name]) for item in items], screen)
 
 
-def _row(item: Item, reasons: Mapping[str, str]) -> list[Cell]:
+def _row(item: Item, told: str) -> list[Cell]:
     text, style = _LOOKS[item.outcome]
-    label = str(item.step) if item.step is not None else item.name
-    return [
-        Cell(text, style),
-        Cell(label),
-        Cell(words.size(item.bytes or None)),
-        Cell(item.why or reasons.get(item.name, ""), "dim"),
-    ]
+    return [Cell(text, style), Cell(_step(item) or words.NONE), Cell(words.size(item.bytes or None)), Cell(told, "dim")]
+
+
+def _step(item: Item) -> str:
+    return "" if item.step is None else str(item.step)
 
 
 def _warnings(report: Report, screen: Screen) -> Iterator[str]:
