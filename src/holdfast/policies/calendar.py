@@ -13,7 +13,7 @@ import numpy as np
 from holdfast.errors import PolicyError, PolicyTypeError
 from holdfast.history import EPOCH, MICROSECOND, UNKNOWN
 from holdfast.policies.base import Facts, Needs, Rule, microseconds_of, now_of, put, whole
-from holdfast.policies.text import quote
+from holdfast.policies.text import are, quote
 from holdfast.units import format_duration, ordinal, parse_duration, rough_duration
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class CalendarN(Rule):
             if kept[i]:
                 return (f"{self._word}: newest of {called}, {ordinal(rank + 1)} of {self.n}",)
             return (
-                f"{self._word}: newest of {called}, the {ordinal(rank + 1)} newest {self.period}; {self.n} are kept",
+                f"{self._word}: newest of {called}, the {ordinal(rank + 1)} newest {self.period}; {are(self.n)} kept",
             )
 
         return tell

@@ -211,9 +211,13 @@ class NotFilter(Policy):
     def judge(self, history: History, *, context: object) -> Verdicts:
         """Which does the filter not admit, and why?"""
         verdicts = self.filter.judge(history, context=context)
-        word = {True: "not", False: "excluded"}
         kept = ~verdicts.kept
-        return Verdicts(kept, lambda i: (f"{word[bool(kept[i])]} {self.filter}: {'; '.join(verdicts.reasons(i))}",))
+
+        def tell(i: int) -> Reasons:
+            word = "not " if kept[i] else "excluded by ~"
+            return (f"{word}{_operand(self.filter)}: {'; '.join(verdicts.reasons(i))}",)
+
+        return Verdicts(kept, tell)
 
     def _spelled(self) -> str:
         return f"~{_operand(self.filter)}"

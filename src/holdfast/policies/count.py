@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.policies.base import Facts, Rule, put, whole
+from holdfast.policies.text import are
 from holdfast.units import ordinal
 
 if TYPE_CHECKING:
@@ -63,13 +64,9 @@ class LatestN(Rule):
 
         def tell(i: int) -> tuple[str]:
             rank = ordinal(count - i)
-            return (f"latest: {rank} of {n}" if kept[i] else f"latest: {rank} newest; {_are(n)} kept",)
+            return (f"latest: {rank} of {n}" if kept[i] else f"latest: {rank} newest; {are(n)} kept",)
 
         return tell
 
     def _spelled(self) -> str:
         return "latest()" if self.n is None else f"latest({self.n})"
-
-
-def _are(n: int) -> str:
-    return "1 is" if n == 1 else f"{n} are"

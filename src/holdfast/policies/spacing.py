@@ -13,6 +13,7 @@ from holdfast.errors import PolicyError, PolicyTypeError
 from holdfast.history import MICROSECOND, UNKNOWN
 from holdfast.policies.base import Facts, Needs, Rule, put, whole
 from holdfast.policies.calendar import from_units
+from holdfast.policies.text import are
 from holdfast.units import ordinal, rough_duration
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _chain_teller(
             short = "" if on_chain else "only " if gap >= 0 else ""
             place = f"{short}{show(abs(gap))} {side} step {history.steps[chain[before]]}"
         if on_chain and keep is not None:
-            place += f"; {ordinal(len(chain) - link)} newest, {keep} are kept"
+            place += f"; {ordinal(len(chain) - link)} newest, {are(keep)} kept"
         return (f"{label}: {place}",)
 
     return tell
@@ -241,7 +242,7 @@ class EveryNSteps(Rule):
             return (
                 f"{label}: {ordinal(rank)} of {keep}"
                 if rank <= keep
-                else f"{label}: {ordinal(rank)} newest; {keep} are kept",
+                else f"{label}: {ordinal(rank)} newest; {are(keep)} kept",
             )
 
         return tell
@@ -319,7 +320,8 @@ class EveryNStepsClosest(Rule):
             target, winner = int(multiples[i]) * interval, winners[int(multiples[i])]
             told = f"closest to {target}: {_away(int(away[i]))}"
             if winner != i and not kept[i]:
-                return (f"{told}; step {steps[winner]} is {_away(int(away[winner]))}",)
+                tie = " and later" if away[winner] == away[i] else ""
+                return (f"{told}; step {steps[winner]} is {_away(int(away[winner]))}{tie}",)
             told = told if winner == i else "closest: the last is always kept"
             return (told,) if kept[i] else (f"{told}, but not among the last {count}",)
 
@@ -399,7 +401,9 @@ class LogSpaced(Rule):
                     "log-spaced: the last is always kept" if target is None else f"log-spaced: nearest to {target}",
                 )
             target = min(winners, key=lambda t: abs(int(steps[i]) - t))
-            return (f"log-spaced: step {steps[winners[target]]} is nearer to {target}, or as near and later",)
+            winner = int(steps[winners[target]])
+            closer = "nearer" if abs(winner - target) < abs(int(steps[i]) - target) else "as near and later"
+            return (f"log-spaced: step {winner} is {closer} to {target}",)
 
         return tell
 
@@ -428,7 +432,8 @@ def spaced(*, steps: int | None = None, keep: int | None = None, **units: float)
         return EveryNSteps(steps, exact_interval=False, max_to_keep=keep)
     if keep is not None:
         raise PolicyError(f"spaced(keep={keep}) counts only with steps=; for so many days or hours write daily(7)")
-    return EveryNSeconds(from_units("spaced", units))
+    distance = from_units("spaced", units)
+    return EveryNSeconds(units["seconds"] if units.keys() == {"seconds"} else distance)
 
 
 def closest(*, steps: int, keep: int | None = None) -> EveryNStepsClosest:
