@@ -143,6 +143,15 @@ def test_a_deletion_of_an_older_release_s_that_was_killed_midway_is_seen_too(rea
     assert {"1": Status.PARTIAL} == statuses(scan(store=store))
 
 
+def test_a_single_item_directly_in_the_directory_is_checked_too(real):
+    source = real / "flax_legacy/orbax/keep2/checkpoint_10"
+    assert {"checkpoint_10": Status.COMPLETE} == statuses(scan(store=copied(source, "checkpoint_10")))
+    for gone in ("_METADATA", "d"):
+        store = copied(source, "checkpoint_10")
+        store.delete([f"checkpoint_10/{gone}"])
+        assert {"checkpoint_10": Status.PARTIAL} == statuses(scan(store=store))
+
+
 def test_an_item_inside_a_half_deleted_step_is_no_checkpoint_of_its_own(real, tmp_path):
     shutil.copytree(real / "orbax_v0/default", tmp_path / "run")
     for name in ("_CHECKPOINT_METADATA", "commit_success.txt"):

@@ -297,6 +297,34 @@ def test_a_second_look_sees_what_changed_and_what_went(orbax, in_memory):
     assert by_name(run)["3"].fingerprint != seen["3"].fingerprint
 
 
+def test_a_second_look_finds_the_few_checkpoints_among_many_that_only_look_so(orbax, on_disk):
+    root = on_disk(orbax([500]))
+    for step in range(200):
+        (root / str(step)).mkdir()
+    (root / "500/default/d/0").unlink()
+    (root / "500/default/d/0").symlink_to("../../../3/x")
+    run = scan(root)
+    assert 1 == len(run.checkpoints)
+    assert {"500"} == set(look_again(run, ["500", "7"])[0])
+
+
+def test_a_second_look_still_knows_what_links_lead_to(orbax, on_disk):
+    root = on_disk(orbax([1, 2, 3]))
+    (root / "3/default/d/0").unlink()
+    (root / "3/default/d/0").symlink_to("../../../1/default/d/0")
+    assert ("1",) == look_again(scan(root), ["3"])[0]["3"].refs
+
+
+def test_a_second_look_at_a_run_that_is_gone_raises(orbax, on_disk):
+    import shutil
+
+    root = on_disk(orbax([1]))
+    run = scan(root)
+    shutil.rmtree(root)
+    with pytest.raises(StoreError):
+        look_again(run, ["1"])
+
+
 def test_a_second_look_sees_a_new_pointer(orbax, on_disk):
     root = on_disk(orbax([1, 2]))
     run = scan(root)

@@ -67,7 +67,7 @@ def test_inside_a_checkpoint_of_a_store_is_refused_too(orbax, in_memory):
     store = in_memory(orbax([1, 2], name="deep/run/{}"))
     assert 2 == len(scan("deep/run", store=store).checkpoints)
     for path in ("deep/run/1", "deep/run/1/default"):
-        with pytest.raises(RefusedError, match="its run is memory:/deep/run"):
+        with pytest.raises(RefusedError, match="its run is memory://deep/run"):
             scan(path, store=store)
 
 
@@ -177,8 +177,8 @@ def test_a_directory_below_that_cannot_be_listed_raises_or_is_told(orbax, in_mem
         find_runs(store=broken())
     told = []
     found = find_runs(store=broken(), on_error=lambda path, error: told.append((path, str(error))))
-    assert [("memory:/a", "EACCES")] == told
-    assert ["memory:/b"] == [run.root for run in found]
+    assert [("memory://a", "EACCES")] == told
+    assert ["memory://b"] == [run.root for run in found]
 
 
 def test_links_are_not_walked(runs, tmp_path):

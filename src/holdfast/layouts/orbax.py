@@ -85,6 +85,8 @@ class Orbax(Layout):
         if not known:
             return unknown(f"{_METADATA} is missing: half deleted, or written before Orbax 0.5.11")
         items = {item: look.names(f"{candidate.name}/{item}") for item, kind in top.items() if kind is Kind.DIR}
+        if isinstance(known.get("item_handlers"), str):  # a single item, directly in the directory
+            items[""] = look.names(candidate.name)
         return _committed(known, top, items, look) or _husk(known, items) or _rewritten(candidate, known, look)
 
     def marker(self, candidate: Candidate, look: Look) -> str:
@@ -129,7 +131,7 @@ def _committed(
 def _husk(known: Mapping[str, Any], items: Mapping[str, Collection[str]]) -> Finding | None:
     """None: each item that the metadata names is there and was finished. A deletion killed midway leaves others."""
     handlers = known.get("item_handlers")
-    named = handlers if isinstance(handlers, dict) else {}  # not a map: a single item, directly in the directory
+    named = [""] if isinstance(handlers, str) else handlers if isinstance(handlers, dict) else []
     marked = any(_COMMIT in items.get(item, ()) for item in named)
     for item in named:
         inside = items.get(item, ())

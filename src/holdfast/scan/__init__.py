@@ -15,9 +15,9 @@ from holdfast.layouts import registry
 from holdfast.layouts.base import Look
 from holdfast.layouts.series import Series
 from holdfast.policies.base import EVERYTHING, Needs, needs_of
-from holdfast.scan.build import Place, newest_complete, pointers_of, run_of
+from holdfast.scan.build import Place, examined, newest_complete, owners_of, pointers_of, run_of, still
 from holdfast.scan.examine import Reading
-from holdfast.scan.survey import ALIAS, OWN, Group, Survey, survey
+from holdfast.scan.survey import ALIAS, OWN, Group, Survey, linked, survey
 from holdfast.stores.base import Entry, Kind, Store, shown
 from holdfast.stores.local import LocalStore
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from holdfast.checkpoint import Checkpoint, Pointer, Run
-    from holdfast.layouts.base import Candidate, Layout
+    from holdfast.layouts.base import Layout
     from holdfast.policies.base import PreservationPolicy
 
 __all__ = ["RunRef", "find_runs", "look_again", "scan"]
@@ -116,22 +116,25 @@ def look_again(
     """
     place = _place("" if store else run.root, store)
     layout = Series(run.template) if run.layout == Series.name else registry.layout(run.layout)
-    found = survey(place.look, (layout,), sample=True)
-    group = next((group for group in found.groups if group.template == run.template), Group(layout, run.template))
-    newest = newest_complete(layout, place.look, group.candidates)
-    pointers = pointers_of(place, found, group, newest)
+    everyone = _by_name(layout, run.template, place.look)
+    newest = newest_complete(layout, place.look, everyone.candidates)
+    pointers = pointers_of(place, place.look.list(), everyone, newest)
     wanted = set(names)
-    chosen = Group(layout, run.template, [c for c in group.candidates if c.name in wanted and _still(layout, c, place)])
-    chosen.aside = [aside for aside in group.aside if aside.candidate.name in wanted]
-    seen = run_of(place, Survey(found.entries), chosen, Reading(verify=True, needs=needs)).checkpoints
+    chosen = Group(layout, run.template)
+    chosen.candidates = [c for c in everyone.candidates if c.name in wanted and still(layout, place.look, c)]
+    chosen.aside = [aside for aside in everyone.aside if aside.candidate.name in wanted]
+    seen = examined(place, chosen, Reading(verify=True, needs=needs), owners_of(place, everyone))
     return {checkpoint.name: checkpoint for checkpoint in seen}, pointers
 
 
-def _still(layout: Layout, candidate: Candidate, place: Place) -> bool:
-    try:
-        return layout.recognises(candidate, place.look.within(candidate.members))
-    except StoreError:
-        return True  # it is there, and being examined will say what is wrong
+def _by_name(layout: Layout, template: str, look: Look) -> Group:
+    """All that are named like checkpoints of a run, whatever lies inside. One listing; what is not there raises."""
+    entries = look.store.list(look.base)
+    look.expect("", entries)
+    group = Group(layout, template, [c for c in layout.candidates(entries) if c.template == template and not c.alias])
+    links = [aside for entry in entries if entry.kind is Kind.LINK for aside in linked(entry, layout)]
+    group.aside = [aside for aside in links if aside.candidate.template == template]
+    return group
 
 
 # Places ------------------------------------------------------------------------------------------------------------
@@ -141,7 +144,7 @@ def _place(path: str | os.PathLike[str], store: Store | None) -> Place:
     text = os.fspath(path)
     if store is None:
         return _local(text)
-    return Place(Look(*store.at(text)), f"{store.uri.rstrip('/')}/{text}".rstrip("/"))
+    return Place(Look(*store.at(text)), _joined(store.uri, text))
 
 
 def _local(text: str) -> Place:
@@ -156,11 +159,15 @@ def _local(text: str) -> Place:
     return Place(Look(LocalStore(root), "", above=above), root, (os.path.abspath(text or "."),))  # noqa: PTH100 - as above
 
 
+def _joined(root: str, path: str) -> str:
+    return f"{root}{'' if root.endswith('/') else '/'}{path}" if path else root
+
+
 def _below(place: Place, name: str) -> Place:
     look = place.look
     store, base = look.store.at(f"{look.base}/{name}".strip("/"))
     spellings = tuple(f"{spelling}/{name}" for spelling in place.spellings)
-    return Place(Look(store, base, above=look), f"{place.root}/{name}", spellings)
+    return Place(Look(store, base, above=look), _joined(place.root, name), spellings)
 
 
 def _walk(

@@ -12,6 +12,7 @@ from holdfast.policies.base import Needs
 from holdfast.scan.examine import NOT_VERIFIED, Examined, Reading, examine, set_aside
 from holdfast.scan.links import Owners, pointing
 from holdfast.scan.pace import each
+from holdfast.scan.survey import recognises
 from holdfast.stores.base import Kind
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from holdfast.layouts.base import Candidate, Layout, Look
     from holdfast.scan.survey import Group, Survey
+    from holdfast.stores.base import Entry
 
 NAMES = Reading(verify=False, needs=Needs.NOTHING)
 
@@ -40,9 +42,9 @@ def run_of(place: Place, found: Survey, group: Group, reading: Reading) -> Run:
     if reading == NAMES and not group.aside:
         checkpoints: Sequence[Checkpoint] = Glimpses(group.candidates)
     else:
-        checkpoints = tuple(_examined(place, group, reading))
+        checkpoints = tuple(examined(place, group, reading, owners_of(place, group)))
     newest = _newest(layout, look, group.candidates, checkpoints) if _asks_inside(layout) else []
-    pointers = pointers_of(place, found, group, newest)
+    pointers = pointers_of(place, found.entries, group, newest)
     named = {pointer.path for pointer in pointers}
     return Run(
         root=place.root,
@@ -57,8 +59,8 @@ def run_of(place: Place, found: Survey, group: Group, reading: Reading) -> Run:
     )
 
 
-def _examined(place: Place, group: Group, reading: Reading) -> list[Checkpoint]:
-    owners = _owners(place, group)
+def examined(place: Place, group: Group, reading: Reading, owners: Owners) -> list[Checkpoint]:
+    """What each candidate of the group is, and which others its links lead to."""
     seen = each(lambda candidate: examine(group.layout, candidate, place.look, reading), group.candidates)
     seen += [Examined(set_aside(c, why), _link(place.look, c)) for c, why in group.aside]
     return [_with_refs(one, owners) for one in seen]
@@ -75,18 +77,21 @@ def _link(look: Look, candidate: Candidate) -> tuple[tuple[str, str], ...]:
     return ((candidate.name, target),) if target else ()
 
 
-def _owners(place: Place, group: Group) -> Owners:
+def owners_of(place: Place, group: Group) -> Owners:
+    """Which checkpoint of the group is at a place?"""
     return Owners((place.root, *place.spellings), (*group.candidates, *(c for c, _ in group.aside)))
 
 
-def pointers_of(place: Place, found: Survey, group: Group, newest: Sequence[Candidate]) -> tuple[Pointer, ...]:
+def pointers_of(
+    place: Place, entries: Sequence[Entry], group: Group, newest: Sequence[Candidate]
+) -> tuple[Pointer, ...]:
     """What names checkpoints of this run: the layout's own pointers, and every link that leads to one."""
     layout, look = group.layout, place.look
     asked: Sequence[Candidate | None] = newest or [None]
-    known = [pointer for candidate in asked for pointer in layout.pointers(look, found.entries, candidate)]
-    links = [entry for entry in found.entries if entry.kind is Kind.LINK]
+    known = [pointer for candidate in asked for pointer in layout.pointers(look, entries, candidate)]
+    links = [entry for entry in entries if entry.kind is Kind.LINK]
     if links:
-        known += pointing(look, links, _owners(place, group), known)
+        known += pointing(look, links, owners_of(place, group), known)
     return tuple(dict.fromkeys(known))
 
 
@@ -118,9 +123,14 @@ def newest_complete(layout: Layout, look: Look, candidates: Iterable[Candidate])
     """The complete one with the highest step, verified from the highest step down. At most one."""
     for candidate in sorted(candidates, key=lambda c: (-1 if c.step is None else c.step, c.name), reverse=True):
         seen = examine(layout, candidate, look, Reading(verify=True, needs=Needs.NOTHING)).checkpoint
-        if seen.status is Status.COMPLETE:
+        if seen.status is Status.COMPLETE and still(layout, look, candidate):
             return [candidate]
     return []
+
+
+def still(layout: Layout, look: Look, candidate: Candidate) -> bool:
+    """Is it still the layout's own, by what lies inside? Also if that cannot be read: being examined will say so."""
+    return recognises(layout, candidate, look) is not False
 
 
 def _step_first(one: Checkpoint) -> tuple[int, float]:

@@ -81,6 +81,7 @@ class _Walk:
         self.groups: list[Group] = []
         self.aliases: set[str] = set()
         self._doubts: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
         self._unreadable: list[tuple[Layout, Aside]] = []
 
     def offer(self, layout: Layout) -> None:
@@ -113,10 +114,11 @@ class _Walk:
 
     def _ask(self, layout: Layout, candidates: Sequence[Candidate]) -> list[bool]:
         """Which of these are really the layout's? Remembers what could not be read, and what only looks so."""
-        answers = each(lambda candidate: _recognises(layout, candidate, self.look), candidates)
+        answers = each(lambda candidate: recognises(layout, candidate, self.look), candidates)
         for candidate, answer in zip(candidates, answers, strict=True):
             if isinstance(answer, str):
                 self._unreadable.append((layout, Aside(candidate, answer)))
+                self._problems.update(dict.fromkeys(candidate.members, answer))
             elif not answer and candidate.step is not None:
                 for member in candidate.members:
                     self._doubts.setdefault(member, f"named like a checkpoint of {layout.title}")
@@ -124,9 +126,10 @@ class _Walk:
 
     def why(self, entry: Entry) -> str:
         """Why is it none of a run's checkpoints?"""
-        unreadable = (aside.why for _, aside in self._unreadable if entry.path in aside.candidate.members)
-        if (problem := next(unreadable, "")) or entry.path.startswith(OWN):
-            return problem or "Holdfast's own"
+        if entry.path.startswith(OWN):
+            return "Holdfast's own"
+        if entry.path in self._problems:
+            return self._problems[entry.path]
         doubt = self._doubts.get(entry.path, "")
         return f"{doubt}, but nothing inside says so" if doubt else "not recognised as a checkpoint"
 
@@ -144,7 +147,7 @@ class _Walk:
                 return
 
 
-def _recognises(layout: Layout, candidate: Candidate, look: Look) -> bool | str:
+def recognises(layout: Layout, candidate: Candidate, look: Look) -> bool | str:
     """Is it the layout's own? Why it cannot be told, where it cannot be read."""
     try:
         return bool(layout.recognises(candidate, look.within(candidate.members)))
@@ -157,12 +160,13 @@ def _links(walk: _Walk) -> None:
     for layout, aside in list(walk.set_aside()):
         walk.aside(layout, aside)
     for entry in [entry for entry in walk.free if entry.kind is Kind.LINK]:
-        for layout, candidate in _named(entry, walk.groups):
-            walk.aside(layout, Aside(candidate, "a link, which is never followed"))
+        for layout in {group.layout.name: group.layout for group in walk.groups}.values():
+            for aside in linked(entry, layout):
+                walk.aside(layout, aside)
 
 
-def _named(link: Entry, groups: Sequence[Group]) -> list[tuple[Layout, Candidate]]:
-    """Of which runs would the link be, were it what it points at?"""
-    layouts = {group.layout.name: group.layout for group in groups}.values()
+def linked(link: Entry, layout: Layout) -> list[Aside]:
+    """Which checkpoints would the link be, were it what it points at?"""
     shapes = [link._replace(kind=kind) for kind in (Kind.DIR, Kind.FILE)]
-    return [(layout, c) for layout in layouts for shape in shapes for c in layout.candidates([shape]) if not c.alias]
+    named = [candidate for shape in shapes for candidate in layout.candidates([shape]) if not candidate.alias]
+    return [Aside(candidate, "a link, which is never followed") for candidate in named]
