@@ -10,6 +10,7 @@ import array
 import datetime
 import decimal
 import numbers
+from collections.abc import Mapping
 from itertools import pairwise, starmap
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -389,16 +390,15 @@ def _called(function: object) -> str:
     return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
-def _look_up(metrics: Any, path: str) -> Any:  # noqa: ANN401 - a tree of anything
+def _look_up(tree: Any, path: str) -> Any:  # noqa: ANN401 - a tree of anything
     """What is at the path? The whole as one key first; else level by level, split at ``/`` or ``.``."""
-    try:
-        if path in metrics:
-            return metrics[path]
-        cuts = [i for i, letter in enumerate(path) if letter in "/." and path[:i] in metrics]
-        found = (_look_up(metrics[path[:i]], path[i + 1 :]) for i in cuts)
-        return next((value for value in found if value is not None), None)
-    except (TypeError, KeyError, IndexError):  # no mapping at this level: nothing there
+    if not isinstance(tree, Mapping):
         return None
+    if path in tree:
+        return tree[path]
+    cuts = (i for i, letter in enumerate(path) if letter in "/." and path[:i] in tree)
+    found = (_look_up(tree[path[:i]], path[i + 1 :]) for i in cuts)
+    return next((value for value in found if value is not None), None)
 
 
 _PLAIN: Final = frozenset({float, int, bool, type(None)})

@@ -33,7 +33,7 @@ from holdfast.policies.combine import AllFilters, Among, AnyPreservationPolicy, 
 from holdfast.policies.count import LatestN, PreserveAll, everything
 from holdfast.policies.filters import After, Before, CustomSteps, Has, Where, after, at, before, has, where
 from holdfast.policies.language import WORDS, parse
-from holdfast.policies.lint import LintReport, lint
+from holdfast.policies.laws import LintReport, lint
 from holdfast.policies.metric import BestN, best
 from holdfast.policies.size import LatestBytes, latest
 from holdfast.policies.spacing import (

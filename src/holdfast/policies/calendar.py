@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import functools
 import zoneinfo
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
@@ -63,6 +63,7 @@ _PERIODS: Final[dict[str, tuple[str, Callable[[Column, Column], Column], str]]] 
 """By period: its word, the number of the period that a time lies in, how the period is called."""
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class CalendarN(Rule):
     """Which stay? The newest in each of the newest ``n`` periods that have one.
@@ -217,6 +218,7 @@ def _show(microseconds: int) -> str:
     return rough_duration(microseconds * MICROSECOND)
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class Within(Rule):
     """Which stay? Those at most ``duration`` older than the newest of them all.
@@ -256,6 +258,7 @@ class Within(Rule):
         return f'within("{format_duration(self.duration)}")'
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class LatestDuration(Rule):
     """Which stay? The first, in order, that is at most ``duration`` older than now, and all after it.

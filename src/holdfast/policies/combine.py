@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, final
 
 import numpy as np
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from holdfast.policies.base import Reasons
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class AnyPreservationPolicy(Policy):
     """Which stay? Those that any of ``policies`` keeps. Unions within are flattened. Written ``a | b``."""
@@ -129,6 +130,7 @@ def _judge(policy: PreservationPolicy, history: History, context: object) -> Ver
         raise
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class AllFilters(Policy):
     """Which stay? Those that every one of ``filters`` admits. Written ``a & b``."""
@@ -182,6 +184,7 @@ def _only_filters(filters: Iterable[Policy]) -> tuple[Policy, ...]:
 _FILTERS = "a filter looks at one checkpoint at a time, as every(steps=1000), at(500), before(step=1000), has('loss')"
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class NotFilter(Policy):
     """Which stay? Those that ``filter`` does not admit. Written ``~a``."""
@@ -223,6 +226,7 @@ class NotFilter(Policy):
         return f"~{_operand(self.filter)}"
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class Among(Policy):
     """Which stay? The pick of ``chooser`` among those that ``filter`` admits. Written ``filter & chooser``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast.policies.base import Teller
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class PreserveAll(Rule):
     """Which stay? All of them. Written ``everything()``."""
@@ -38,6 +39,7 @@ def everything() -> PreserveAll:
     return PreserveAll()
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class LatestN(Rule):
     """Which stay? The last ``n`` in order; None: all; 0: none. Written ``latest(n)``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.policies.base import Teller
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class CustomSteps(Rule):
     """Which stay? Those at these steps. Kept sorted, each once. Written ``at(500, 1500)``."""
@@ -85,6 +86,7 @@ def at(*steps: int) -> CustomSteps:
     return CustomSteps(steps)
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class Before(Rule):
     """Which stay? Those whose step is below ``step``. Written ``before(step=1000)``."""
@@ -108,6 +110,7 @@ class Before(Rule):
         return f"before(step={self.step})"
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class After(Rule):
     """Which stay? Those whose step is above ``step``. Written ``after(step=1000)``."""
@@ -141,6 +144,7 @@ def after(step: int) -> After:
     return After(step)
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class Has(Rule):
     """Which stay? Those that have the metric, NaN included. Written ``has("eval/loss")``."""
@@ -165,6 +169,7 @@ class Has(Rule):
         return f"has({quote(self.metric)})"
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class Where(Rule):
     """Which stay? Those for which ``function(checkpoint)`` is true. For Python only: ``where(function)``.

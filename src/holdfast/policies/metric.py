@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from holdfast.policies.base import Reasons, Teller
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BestN(Rule):
     """Which stay? The ``n`` with the highest metric, or the lowest if ``reverse``; None: all; 0: none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LARGEST: Final = 2**63 - 1
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class LatestBytes(Rule):
     """Which stay? The newest, going back while their sizes together are at most ``max_bytes``; always one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
@@ -105,6 +105,7 @@ def _flags(count: int, indices: npt.NDArray[np.intp]) -> Mask:
 # By time ---------------------------------------------------------------------------------------------------------
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class EveryNSeconds(Rule):
     """Which stay? The first; then each saved at least so long after the last one that stays.
@@ -173,6 +174,7 @@ def _seconds(interval: Any) -> int | float:  # noqa: ANN401 - whatever was given
 # By step ---------------------------------------------------------------------------------------------------------
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class EveryNSteps(Rule):
     """Which stay? Those whose step is a multiple of the interval; of these the last ``max_to_keep``.
@@ -281,6 +283,7 @@ def _fitting(steps: Column, interval: int) -> Column:
     return steps if interval <= _LARGEST else steps.astype(object)
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class EveryNStepsClosest(Rule):
     """Which stay? For each multiple of the interval the checkpoint nearest to it, and the last of all.
@@ -363,6 +366,7 @@ def _nearest(multiples: Column, away: Column) -> npt.NDArray[np.intp]:
     return winners
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class LogSpaced(Rule):
     """Which stay? For 0 and for every power of ``base`` the checkpoint nearest to it, and the last of all.
