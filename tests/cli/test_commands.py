@@ -259,6 +259,13 @@ def test_a_run_over_the_drop_limit_is_refused_and_the_others_go_on(tmp_path, mak
     assert {True, False} == {unit["error"] is None for unit in said.json["runs"]}
 
 
+def test_all_or_nothing_touches_no_run_if_one_is_refused(tmp_path, make_run, holdfast):
+    small, large = make_run(tmp_path / "runs" / "a", steps=range(100, 300, 100)), make_run(tmp_path / "runs" / "b")
+    said = holdfast("prune", tmp_path / "runs", "latest(1)", "--all-runs", "--all-or-nothing", "--yes")
+    assert said.code == 4
+    assert (2, 10) == (len(steps(small)), len(steps(large)))
+
+
 def test_a_folder_of_runs_is_refused_with_a_list(tmp_path, make_run, holdfast):
     for name in ("a", "b"):
         make_run(tmp_path / "runs" / name)

@@ -41,6 +41,15 @@ AllRuns = Annotated[
         show_default=False,
     ),
 ]
+AllOrNothing = Annotated[
+    bool,
+    typer.Option(
+        "--all-or-nothing",
+        help="With --all-runs: if one run is refused, touch none.",
+        rich_help_panel=CARE,
+        show_default=False,
+    ),
+]
 
 
 def prune(
@@ -54,6 +63,7 @@ def prune(
     grace: Grace = "",
     in_place: InPlace = False,
     all_runs: AllRuns = False,
+    all_or_nothing: AllOrNothing = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     detailed: Detailed = False,
@@ -72,6 +82,8 @@ def prune(
     if all_runs:
         rule = policy_of(policy, keep, look.zone)
         units = pruning.units_below(directory, rule, look, care, state)
+        if all_or_nothing:
+            pruning.check_none_refused(units)
         return pruning.all_carried_out(units, how, yes=yes, dry_run=dry_run, as_json=as_json)
     made = planned(directory, policy, keep, look, care, state)
     nothing = NOTHING_TO_DO if detailed and not made.dropped else 0

@@ -160,6 +160,13 @@ def _unit(run: Run, policy: PreservationPolicy, look: Look, care: Care, state: S
     return Unit(name=name, plan=plan)
 
 
+def check_none_refused(units: Sequence[Unit]) -> None:
+    """``RefusedError`` if there is a run that must not be pruned."""
+    refused = [f"{unit.name}: {unit.error}" for unit in units if unit.error is not None]
+    if refused:
+        raise RefusedError("nothing was dropped, because of " + "; ".join(refused))
+
+
 def all_carried_out(units: Sequence[Unit], how: Ways, *, yes: bool, dry_run: bool, as_json: bool) -> Answer:
     """Ask once, act on each run that is not refused, and answer with what became of each."""
     if not (yes or dry_run) and any(u.plan.dropped for u in units if u.plan):
