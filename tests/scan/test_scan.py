@@ -133,6 +133,11 @@ def test_a_policy_of_steps_opens_no_metric_file_and_no_time_file(orbax, in_memor
     assert {"1/_CHECKPOINT_METADATA", "2/_CHECKPOINT_METADATA"} == verified
 
 
+def test_a_time_that_costs_nothing_is_known_whatever_the_policy_needs(real):
+    for where in ("orbax_v0/default", "tf/manager"):
+        assert {TimeSource.RECORDED} == {one.time_source for one in scan(real / where, needs=Needs.NOTHING).checkpoints}
+
+
 def test_a_policy_of_metrics_opens_each_metric_file_once(orbax, in_memory):
     counting = opened(in_memory(orbax([1, 2], loss=1.0)), needs=Needs.METRICS, verify=False)
     assert {"1/metrics/metrics", "2/metrics/metrics"} == counting.paths("read")

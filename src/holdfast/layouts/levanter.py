@@ -28,6 +28,7 @@ class Levanter(Layout):
     name = "levanter"
     title = "Levanter"
     verified = "levanter of 2025-09-26, from its source"
+    time_with_status = True
     atomic = True
 
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:

@@ -76,6 +76,7 @@ class RayTrain(Layout):
     name = "ray"
     title = "Ray Train v2"
     verified = "ray 2.60.0, run with one worker"
+    time_with_status = True
     atomic = True
 
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:
@@ -146,6 +147,7 @@ class RayTune(Layout):
     name = "ray-tune"
     title = "Ray Train v1, Ray Tune"
     verified = "ray 2.60.0, run"
+    time_with_status = True
     atomic = True
 
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:

@@ -68,6 +68,7 @@ class TensorFlow(Layout):
     name = "tensorflow"
     title = "TensorFlow CheckpointManager, Checkpoint, Saver"
     verified = "tensorflow 2.21.0, run"
+    time_with_status = True
     atomic = True
 
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:

@@ -71,7 +71,7 @@ class MemoryStore(Store):
             self._nodes[path] = self._nodes[path]._replace(mtime_ns=mtime_ns)
 
     def _make(self, paths: Iterable[str]) -> None:
-        for path in paths:
+        for path in sorted(paths):  # the outermost first
             there = self._node(path)
             if there is not None and there.kind is not Kind.DIR:
                 raise StoreError(f"{shown(path)}: is a file, so nothing can lie in it")
@@ -153,8 +153,8 @@ class MemoryStore(Store):
                 raise ExistsError(f"{shown(target)}: something is there already")
             if f"{target}/".startswith(f"{source}/"):
                 raise StoreError(f"{shown(source)}: cannot be moved into itself")
-            if self.facts.directories:
-                self._there(target.rpartition("/")[0])
+            if self.facts.directories and self._there(target.rpartition("/")[0]).kind is not Kind.DIR:
+                raise NotFoundError(f"{shown(target)}: what is to hold it is no directory")
             moved = [path for path in self._nodes if f"{path}/".startswith(f"{source}/")]
             for path in moved:
                 self._nodes[target + path[len(source) :]] = self._nodes.pop(path)
