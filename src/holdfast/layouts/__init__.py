@@ -1,5 +1,5 @@
 """Layouts: how each framework writes checkpoints."""
 
-from holdfast.layouts.base import Candidate, Finding, Layout, Look
+from holdfast.layouts.base import COMPLETE, Candidate, Finding, Layout, Look, partial, unknown
 
-__all__ = ["Candidate", "Finding", "Layout", "Look"]
+__all__ = ["COMPLETE", "Candidate", "Finding", "Layout", "Look", "partial", "unknown"]

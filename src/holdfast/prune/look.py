@@ -21,13 +21,24 @@ if TYPE_CHECKING:
     """Looks freshly at these checkpoints of the run, and at all its pointers."""
 
 
-def doubt(decision: Decision, found: Checkpoint | None, pointers: Sequence[Pointer], hold: Hold | None) -> str:
-    """Why must it not be dropped now? Empty: nothing speaks against it."""
+def doubt(
+    decision: Decision,
+    found: Checkpoint | None,
+    pointers: Sequence[Pointer],
+    hold: Hold | None,
+    *,
+    delisted: bool = False,
+) -> str:
+    """Why must it not be dropped now? Empty: nothing speaks against it.
+
+    ``delisted``: this prune has just taken it off a list (Ray's snapshot) without which its framework calls none
+    complete; then what it holds, unchanged since the plan, says enough.
+    """
     if found is None:
         return "gone already"
     if hold is not None:
         return holding.told(hold)
-    if found.status is not Status.COMPLETE:
+    if found.status is not Status.COMPLETE and not delisted:
         return f"{found.status} by now" + (f": {found.why}" if found.why else "")
     if not decision.fingerprint:
         return "the plan was made without looking inside it; make one with a full scan"
@@ -42,8 +53,16 @@ def doubts(plan: Plan, names: Sequence[str], eyes: Eyes, home: Home, now: dateti
     """The same for several, with fresh eyes and the pins and leases of this moment; only the doubtful are named."""
     found, pointers = eyes(names)
     held = holding.by_name(holding.in_force(home, now))
-    reasons = {name: doubt(plan[name], found.get(name), pointers, held.get(name)) for name in names}
+    delisted = _listed(plan.pointers) - _listed(pointers) if plan.repoint else frozenset()
+    reasons = {
+        name: doubt(plan[name], found.get(name), pointers, held.get(name), delisted=name in delisted) for name in names
+    }
     return {name: why for name, why in reasons.items() if why}
+
+
+def _listed(pointers: Sequence[Pointer]) -> frozenset[str]:
+    """Which checkpoints are on a list that says which there are?"""
+    return frozenset(name for pointer in pointers if pointer.kind == "list" for name in pointer.names)
 
 
 def check_plan(plan: Plan) -> None:
