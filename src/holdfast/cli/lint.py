@@ -12,7 +12,7 @@ def lint(policy: PolicyText = "", *, keep: Keep, as_json: AsJson = False) -> Ans
     A run is pruned again and again. Under a policy that obeys them, what survives does not depend on when.
     """
     from holdfast.cli.keeping import policy_of
-    from holdfast.policies.lint import lint as linted
+    from holdfast.policies.laws import lint as linted
     from holdfast.report.laws import laws
 
     found = linted(policy_of(policy, keep, "UTC"))

@@ -33,7 +33,6 @@ from holdfast.policies.combine import AllFilters, Among, AnyPreservationPolicy, 
 from holdfast.policies.count import LatestN, PreserveAll, everything
 from holdfast.policies.filters import After, Before, CustomSteps, Has, Where, after, at, before, has, where
 from holdfast.policies.language import WORDS, parse
-from holdfast.policies.laws import LintReport, lint
 from holdfast.policies.metric import BestN, best
 from holdfast.policies.size import LatestBytes, latest
 from holdfast.policies.spacing import (
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.history import History, MetricRef
+    from holdfast.policies.laws import LintReport, lint
 
 __all__ = [
     "ALL_POLICIES",
@@ -173,3 +173,12 @@ def _names(tree: Any, prefix: str = "") -> Iterator[str]:  # noqa: ANN401 - a tr
         for key, value in tree.items():
             inner = f"{prefix}{key}"
             yield from _names(value, f"{inner}/") if hasattr(value, "items") else (inner,)
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a function
+    """The laws are needed by ``lint`` alone, and imported when it is asked for."""
+    if name not in {"LintReport", "lint"}:
+        raise AttributeError(f"module 'holdfast.policies' has no attribute {name!r}")
+    from holdfast.policies import laws  # noqa: PLC0415 - see above
+
+    return getattr(laws, name)

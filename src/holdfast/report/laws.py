@@ -9,7 +9,7 @@ from holdfast.report.screen import Screen, lines_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from holdfast.policies.lint import Law, LintReport
+    from holdfast.policies.laws import Law, LintReport
 
 _LOOKS = {True: ("✓ holds", "good"), False: ("✗ does not hold", "bad"), None: ("◌ not promised", "warn")}
 
