@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def resume_bytes(run: Run, store: Store | None = None) -> dict[str, int]:
-    """By checkpoint: the bytes of its files that inference does not need. Only what lies in files of its own counts.
+    """How many bytes, by checkpoint, does inference not need? Only what lies in files of its own counts.
 
     Lists every checkpoint in full; only reads.
     """

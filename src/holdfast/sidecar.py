@@ -32,7 +32,7 @@ class Sidecar:
 
     @classmethod
     def parse(cls, text: str) -> Sidecar:
-        """The sidecar that ``FILE``, ``FILE:step`` or ``FILE:step,NAME,...`` speaks of."""
+        """Which sidecar does ``FILE``, ``FILE:step`` or ``FILE:step,NAME,...`` speak of?"""
         file, _, columns = text.partition(":")
         step, *names = [c.strip() for c in columns.split(",")] if columns else ["step"]
         if not file or not step or not all(names):
@@ -58,7 +58,7 @@ class Sidecar:
                     yield name, number
 
     def attach(self, run: Run, data: bytes) -> Run:
-        """The run, each checkpoint with the metrics of its step besides those that it has."""
+        """What is the run with these metrics? Each checkpoint gets those of its step besides what it has."""
         found = self.by_step(data)
         checkpoints = (
             dataclasses.replace(c, metrics={**(c.metrics or {}), **found[c.step]}) if c.step in found else c

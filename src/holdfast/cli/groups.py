@@ -93,7 +93,7 @@ class Care:
 
 
 class Where(TypedDict):
-    """Arguments that most of the library's functions on a run's state take."""
+    """Which arguments do most of the library's functions on a run's state take?"""
 
     state_dir: str | None
     trash_dir: str | None
@@ -109,7 +109,7 @@ class State:
     trash_dir: Annotated[str, _text("--trash-dir", "DIR", "the trash (in the state directory)", STATE)] = ""
 
     def where(self) -> Where:
-        """The same as arguments of the library."""
+        """How does one say the same to the library?"""
         return {"state_dir": self.state_dir or None, "trash_dir": self.trash_dir or None}
 
 
@@ -117,7 +117,7 @@ _GROUPS = (Keep, Look, Care, State)
 
 
 def grouped(command: Callable[..., Answer]) -> Callable[..., Answer]:
-    """The command as Typer must see it: each parameter that is a group spread out into its options."""
+    """How must Typer see the command? Each parameter that is a group, spread out into its options."""
     hints = get_type_hints(command, include_extras=True)
     groups = {name: kind for name, kind in hints.items() if kind in _GROUPS}
     spread = [p for own in inspect.signature(command).parameters.values() for p in _spread(own, hints[own.name])]

@@ -19,7 +19,7 @@ PERIODS = ("hourly", "daily", "weekly", "monthly", "yearly")
 
 
 def policy_of(text: str, keep: Keep, zone: str) -> PreservationPolicy:
-    """The policy that the text and the flags spell together; a union if there are several."""
+    """Which policy do the text and the flags spell together? A union, if there are several rules."""
     rules: list[PreservationPolicy] = [*([policies.parse(text)] if text.strip() else []), *from_flags(keep, zone)]
     if not rules:
         raise UsageError(
@@ -31,7 +31,7 @@ def policy_of(text: str, keep: Keep, zone: str) -> PreservationPolicy:
 
 
 def from_flags(keep: Keep, zone: str) -> Iterator[Any]:
-    """One rule for each flag that was given."""
+    """Which rules do the flags spell? One for each that was given."""
     if keep.keep_latest:
         yield _made("--keep-latest", keep.keep_latest, policies.latest)
     if keep.keep_every:

@@ -42,7 +42,7 @@ class Ways:
 
 
 def ways(grace: str, state: State, *, in_place: bool) -> Ways:
-    """How, from what the command line says."""
+    """How, after what the command line says?"""
     return Ways(
         grace=duration("--grace", grace) or timedelta(0),
         state_dir=state.state_dir or None,
@@ -52,7 +52,7 @@ def ways(grace: str, state: State, *, in_place: bool) -> Ways:
 
 
 def shown(plan: Plan, *, code: int, as_json: bool) -> Answer:
-    """The plan itself: what a dry run answers."""
+    """What does a dry run answer? The plan itself."""
     return Answer(as_json=as_json, document=plan.to_json, lines=lambda s: timeline(plan, s), code=code)
 
 
@@ -140,7 +140,7 @@ def progress() -> Iterator[Callable[[str, int, int], None] | None]:
 
 
 def units_below(directory: str, policy: PreservationPolicy, look: Look, care: Care, state: State) -> list[Unit]:
-    """The plan of each run below a directory, or why there is none. No run may lose more than the drop limit."""
+    """What would become of each run below a directory? None may lose more than the drop limit."""
     from holdfast.scan import find_runs
 
     limited = dataclasses.replace(care, max_drop=care.max_drop or DEFAULT_SHARE)

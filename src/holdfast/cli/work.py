@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def now() -> datetime:
-    """The moment as of which a command decides: the only clock of the command line."""
+    """As of which moment does a command decide? The only clock of the command line."""
     return datetime.now(tz=UTC)
 
 
 def one_run(directory: str, look: Look, policy: PreservationPolicy | None = None) -> Run:
-    """The one run that is meant; refused, with a list, if there are several."""
+    """Which one run is meant? Refused, with a list, if there are several."""
     from holdfast.scan import scan
 
     run = scan(
@@ -40,7 +40,7 @@ def one_run(directory: str, look: Look, policy: PreservationPolicy | None = None
 
 
 def runs_of(directory: str, look: Look) -> list[Run]:
-    """The runs in and below a directory; only the one that is meant, if a layout, template or pattern says so."""
+    """Which runs lie in and below a directory? Only the one that is meant, if a layout, template or pattern says so."""
     from holdfast.scan import find_runs
 
     if look.layout or look.template or look.pattern:
@@ -50,7 +50,7 @@ def runs_of(directory: str, look: Look) -> list[Run]:
 
 
 def with_metrics(run: Run, look: Look) -> Run:
-    """The run with the metrics of the file that ``--metrics`` names, relative to the run's directory."""
+    """What does the file that ``--metrics`` names, relative to the run's directory, add to the run?"""
     if not look.metrics:
         return run
     from holdfast import sidecar
@@ -67,7 +67,7 @@ def with_metrics(run: Run, look: Look) -> Run:
 
 
 def plan_of(run: Run, policy: PreservationPolicy, look: Look, care: Care, state: State) -> Plan:
-    """The plan for one run, as of now, with its pins and leases."""
+    """What would become of one run, as of now, with its pins and leases?"""
     from holdfast.plan import plan
     from holdfast.prune import holds
 
@@ -87,7 +87,7 @@ def plan_of(run: Run, policy: PreservationPolicy, look: Look, care: Care, state:
 
 
 def planned(directory: str, text: str, keep: Keep, look: Look, care: Care, state: State) -> Plan:
-    """The plan for the run in a directory, from everything that the command line says."""
+    """What would become of the run in a directory, after all that the command line says?"""
     policy = policy_of(text, keep, look.zone)
     return plan_of(one_run(directory, look, policy), policy, look, care, state)
 
@@ -113,12 +113,12 @@ def drop_limit(text: str) -> float | None:
 
 
 def chosen(plan: Plan, wanted: str) -> Decision:
-    """The one checkpoint that is meant by a name or a step; refused, with the candidates, if that is ambiguous."""
+    """Which one checkpoint of the plan does a name or a step stand for?"""
     return plan[name_of(wanted, {d.name: d.step for d in plan.decisions}, plan.root)]
 
 
 def name_of(wanted: str, steps: Mapping[str, int | None], root: str) -> str:
-    """The name of the checkpoint that a name or a step stands for, among these of a run."""
+    """Which name, among these of a run, does a name or a step stand for? Refused, with the candidates, if several."""
     if wanted in steps:
         return wanted
     same = sorted(name for name, step in steps.items() if step is not None and wanted == str(step))
@@ -135,7 +135,7 @@ def _some(names: Iterable[str], most: int = 8) -> str:
 
 
 def one_checkpoint(directory: str, wanted: str, look: Look) -> tuple[Run, Checkpoint]:
-    """The run in a directory, and the one checkpoint of it that a name or a step stands for."""
+    """Which run lies in the directory, and which one checkpoint of it does a name or a step stand for?"""
     run = one_run(directory, look)
     name = name_of(wanted, {c.name: c.step for c in run.checkpoints}, run.root)
     return run, next(c for c in run.checkpoints if c.name == name)

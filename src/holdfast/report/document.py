@@ -11,12 +11,12 @@ from typing import Any
 
 
 def dumps(document: object) -> str:
-    """One JSON document, in ASCII: names that are no text stay escaped, so that any reader can take it."""
+    """How is it written as one JSON document? In ASCII: names that are no text stay escaped, so that any reader can."""
     return json.dumps(plain(document), ensure_ascii=True, allow_nan=False, indent=1)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any value becomes plain JSON
-    """The value in lists, dicts, strings and numbers. NaN and infinities become ``{"float": "nan"}``."""
+    """What is the value in lists, dicts, strings and numbers? NaN and infinities become ``{"float": "nan"}``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):

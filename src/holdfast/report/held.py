@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def held(holds: Sequence[Hold], screen: Screen, *, now: datetime) -> Iterator[str]:
-    """One line for each pin and lease: what it holds, whose it is, how long, and why."""
+    """What is held, by whom, how long, and why? One line for each pin and lease."""
     if not holds:
         yield "nothing is pinned or leased"
         return

@@ -18,7 +18,7 @@ _WORDS = {"prune": "meant to drop", "pruned": "dropped", "pin": "pinned", "unpin
 
 
 def history(records: Sequence[Record], screen: Screen, *, reasons: bool = False) -> Iterator[str]:
-    """One line for each act, the oldest first. ``reasons``: and below it why each checkpoint was dropped.
+    """What was done? One line for each act, the oldest first; with ``reasons`` why each checkpoint was dropped.
 
     What was meant to be dropped is shown only where nothing says that it was: there a prune was stopped.
     """

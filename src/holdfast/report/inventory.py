@@ -22,7 +22,7 @@ _MOST_METRICS = 3
 def inventory(
     run: Run, screen: Screen, *, now: datetime, zone: str, parts: Mapping[str, int] | None = None
 ) -> Iterator[str]:
-    """One run: each checkpoint with its status, newest first, and what else lies there.
+    """What is there? Each checkpoint of a run with its status, newest first, and what else lies there.
 
     ``parts``: by name, how many bytes are needed only to resume.
     """
@@ -113,7 +113,7 @@ def _sum(run: Run) -> Iterator[str]:
 
 
 def overview(runs: Sequence[Run], screen: Screen, *, now: datetime) -> Iterator[str]:
-    """Many runs, one line for each, and the sum."""
+    """Which runs are there? One line for each, and the sum."""
     heads = [
         Column("framework"),
         Column("checkpoints", right=True),

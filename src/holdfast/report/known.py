@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 
 def known(layouts: Sequence[Layout], screen: Screen) -> Iterator[str]:
-    """One line for each layout, in the order in which they are asked."""
+    """What is recognised? One line for each layout, in the order in which they are asked."""
     rows = [[Cell(one.name, "name"), Cell(one.title), Cell(one.verified, "dim")] for one in layouts]
     yield from table([Column("layout"), Column("framework"), Column("verified against")], rows, screen, indent="")

@@ -15,7 +15,7 @@ _LOOKS = {True: ("✓ holds", "good"), False: ("✗ does not hold", "bad"), None
 
 
 def laws(report: LintReport, screen: Screen) -> Iterator[str]:
-    """Each law, whether it holds, and a counter-example where it does not."""
+    """Which laws hold? And a counter-example for each that does not."""
     yield from lines_of([f"policy {report.policy}"], screen, "bold")
     for law in report.laws:
         yield ""

@@ -33,7 +33,7 @@ _PAST = {
 
 
 def pruned(plan: Plan, report: Report, screen: Screen, *, headed: bool = True) -> Iterator[str]:
-    """What became of each checkpoint that the plan would drop, and the sum.
+    """What became of each checkpoint that was to be dropped, and what does it come to?
 
     ``headed``: False where the plan was printed just before.
     """
@@ -70,7 +70,7 @@ def _sum(plan: Plan, report: Report) -> Iterator[str]:
 
 
 def done(report: Report, screen: Screen) -> Iterator[str]:
-    """What an undo, a purge or a cleaning did: each item, and the sum."""
+    """What did an undo, a purge or a cleaning do? Each item, and the sum."""
     newest_first = sorted(report.items, key=lambda item: (item.step or 0, item.name), reverse=True)
     told = {item.name: f"{item.name}: {item.why}" if item.why else item.name for item in report.items}
     yield from _items(newest_first, screen, "name", told)
@@ -114,14 +114,14 @@ class Unit:
 
     @property
     def code(self) -> int:
-        """The exit code that this run alone would have."""
+        """Which exit code would this run alone have?"""
         if self.error is not None:
             return self.error.exit_code
         return self.report.exit_code if self.report is not None else 0
 
 
 def runs(units: Sequence[Unit], screen: Screen) -> Iterator[str]:
-    """Several runs, one line for each: what would go, what went, or why nothing did."""
+    """What would go from each of several runs, what went, or why did nothing? One line for each."""
     heads = [Column("outcome"), Column("keep", right=True), Column("drop", right=True), Column("size", right=True)]
     yield from table([*heads, Column("run")], [_unit(u, screen) for u in units], screen, indent="")
     for unit in units:

@@ -31,7 +31,7 @@ class Screen:
 
     @classmethod
     def of(cls, stream: TextIO, environ: Mapping[str, str] = os.environ) -> Screen:
-        """What a stream can show. ``COLUMNS``, ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM=dumb`` are honoured."""
+        """What can a stream show? ``COLUMNS``, ``NO_COLOR``, ``FORCE_COLOR`` and ``TERM=dumb`` are honoured."""
         terminal = stream.isatty()
         return cls(
             width=_width(stream, environ),
@@ -41,11 +41,11 @@ class Screen:
         )
 
     def place(self, path: str) -> str:
-        """A path as one would type it here."""
+        """How would one type the path here?"""
         return path.removeprefix(f"{self.here}/") if self.here else path
 
     def plain(self, text: str) -> str:
-        """The text in characters that can be shown here; what cannot is written as an escape."""
+        """How is the text shown here? What cannot be shown is written as an escape."""
         safe = clean(text)
         if self.unicode:
             return safe
@@ -54,7 +54,7 @@ class Screen:
         return safe.encode("ascii", "backslashreplace").decode("ascii")
 
     def paint(self, text: str, style: str = "") -> str:
-        """The text in a style, where there is colour."""
+        """How does the text look in a style, where there is colour?"""
         code = _STYLES[style]
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code and text.strip() else text
 
@@ -90,7 +90,7 @@ def _can_show(stream: TextIO) -> bool:
 
 
 def clean(text: str) -> str:
-    """The text without anything that moves a cursor, hides, or cannot be encoded: each such character escaped.
+    """What is left of the text without what moves a cursor, hides, or cannot be encoded? Each such character, escaped.
 
     Names of files are hostile: they hold escape sequences, newlines, marks that turn the direction of writing, and
     bytes that are no text.
@@ -135,7 +135,7 @@ GAP = "  "
 
 
 def table(heads: Sequence[Column], rows: Sequence[Sequence[Cell]], screen: Screen, indent: str = "  ") -> Iterator[str]:
-    """The lines of a table. The last column takes the width that is left and wraps; if little is left, it goes below.
+    """Which lines make the table? The last column takes the width that is left and wraps; if little is left, it goes below.
 
     The other columns are as wide as their widest cell: they hold words and numbers, and are never cut.
     """
@@ -163,7 +163,7 @@ def _padded(text: str, width: int, *, right: bool) -> str:
 
 
 def wrap(text: str, width: int) -> Iterator[str]:
-    """The text in lines of at most ``width`` columns, broken at blanks; a longer word is broken anywhere."""
+    """How is it broken into lines of at most ``width`` columns? At blanks; a longer word anywhere."""
     if columns(text) <= width:
         yield from [text] if text else []
         return
@@ -192,7 +192,7 @@ def _pieces(words: Iterable[str], width: int) -> Iterator[str]:
 def lines_of(
     parts: Iterable[str], screen: Screen, style: str = "", *, indent: str = "", separator: str = " · "
 ) -> Iterator[str]:
-    """Parts beside one another, as many as fit on a line; what goes on is indented."""
+    """How do the parts stand beside one another? As many as fit on a line; what goes on is indented."""
     line = ""
     for part in (screen.plain(p) for p in parts):
         joined = f"{line}{screen.plain(separator)}{part}" if line else part

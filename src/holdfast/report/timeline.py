@@ -17,7 +17,7 @@ SEPARATOR = " · "
 
 
 def timeline(plan: Plan, screen: Screen) -> Iterator[str]:
-    """The whole plan: the policy as understood, each checkpoint with its reasons, and the sum."""
+    """What would become of the run? The policy as understood, each checkpoint with its reasons, and the sum."""
     yield from heading(plan, screen)
     yield ""
     yield from rows(plan, plan.decisions, screen)
@@ -34,7 +34,7 @@ def heading(plan: Plan, screen: Screen) -> Iterator[str]:
 
 
 def rows(plan: Plan, decisions: Sequence[Decision], screen: Screen) -> Iterator[str]:
-    """One line for each of these checkpoints."""
+    """What would become of each of these? One line each."""
     metrics = wanted(plan.policy, decisions)
     called = labels(decisions)
     heads = [
@@ -69,14 +69,14 @@ class _Stepped(Protocol):
 
 
 def labels(checkpoints: Iterable[_Stepped]) -> dict[str, str]:
-    """How each is called, by name: its step, where that says which; else nothing."""
+    """How is each called? By name: its step, where that says which one it is; else nothing."""
     known = list(checkpoints)
     often = Counter(c.step for c in known)
     return {c.name: str(c.step) if c.step is not None and often[c.step] == 1 else "" for c in known}
 
 
 def named(name: str, label: str, texts: Sequence[str]) -> str:
-    """What is said of a checkpoint, with its name in front where its step does not say which it is."""
+    """What is said of a checkpoint? With its name in front, where its step does not say which one it is."""
     said = SEPARATOR.join(texts)
     if label:
         return said
@@ -90,7 +90,7 @@ def wanted(policy: str, decisions: Iterable[Decision]) -> list[str]:
 
 
 def remarks(plan: Plan, screen: Screen) -> Iterator[str]:
-    """What else is to be known: notes, a live run, file times, pointers, what was not recognised."""
+    """What else is to be known? Notes, a live run, file times, what was not recognised."""
     lines = list(_remarks(plan))
     if lines:
         yield ""
@@ -111,7 +111,7 @@ def _remarks(plan: Plan) -> Iterator[str]:
 
 
 def summary(plan: Plan) -> Iterator[str]:
-    """What it would come to: ``would keep 9 (112 GiB) · drop 31 (388 GiB) · set aside 2``."""
+    """What would it come to? ``would keep 9 (112 GiB) · drop 31 (388 GiB) · set aside 2``."""
     kept, dropped = plan.kept, plan.dropped
     yield f"would keep {len(kept)}" + (f" ({words.total(d.size for d in kept)})" if kept else "")
     size = words.total((d.size for d in dropped), plan.bytes_shared)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def trouble(findings: Sequence[Finding], screen: Screen, *, now: datetime) -> Iterator[str]:
-    """One line for each finding, and how much they take together."""
+    """What is wrong, and how much does it take? One line for each finding."""
     if not findings:
         yield "nothing is broken, dangling or left over"
         return

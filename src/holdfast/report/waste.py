@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def waste(entries: Sequence[TrashEntry], screen: Screen, *, now: datetime) -> Iterator[str]:
-    """One line for each dropped checkpoint that waits, and how much purging frees."""
+    """What waits, until when, and how much does purging free? One line for each dropped checkpoint."""
     if not entries:
         yield "the trash is empty"
         return

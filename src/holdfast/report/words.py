@@ -76,7 +76,7 @@ def least(sizes: Iterable[int | None]) -> str:
 
 
 def number(value: float | None) -> str:
-    """A metric, in four significant digits."""
+    """Which number? In four significant digits."""
     return NONE if value is None else f"{value:.4g}"
 
 
