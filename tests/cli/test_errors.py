@@ -90,6 +90,16 @@ def test_a_bug_is_shown_whole_and_is_still_a_document(holdfast, monkeypatch):
     assert "Traceback" in said.err
 
 
+def test_an_interrupt_is_told_and_is_still_a_document(holdfast, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("holdfast.cli.work.runs_of", interrupted)
+    said = holdfast("scan", ".", "--json")
+    assert said.code == 130
+    assert said.json["error"]["message"] == "interrupted"
+
+
 def run_program(*arguments, env=None, **more):
     return subprocess.run(
         [sys.executable, "-m", "holdfast", *map(str, arguments)],

@@ -221,6 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answered(answer: Answer | int | None) -> int:
+    if answer == INTERRUPTED:  # how Typer tells it
+        raise KeyboardInterrupt
     if not isinstance(answer, Answer):
         return answer or 0
     answer.send()
