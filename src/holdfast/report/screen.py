@@ -135,7 +135,7 @@ GAP = "  "
 
 
 def table(heads: Sequence[Column], rows: Sequence[Sequence[Cell]], screen: Screen, indent: str = "  ") -> Iterator[str]:
-    """Which lines make the table? The last column takes the width that is left, and wraps; it goes below if that is little.
+    """Which lines make the table? The last column wraps in the width that is left, or goes below if that is little.
 
     The other columns are as wide as their widest cell: they hold words and numbers, and are never cut.
     """
