@@ -38,7 +38,19 @@ def matrix(real, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "scenario",
-    ["hf", "hf-grace", "hf-full", "hf-in-place", "hf-undo", "hf-purge", "tf", "tf-grace", "tf-full", "tf-undo", "orbax"],
+    [
+        "hf",
+        "hf-grace",
+        "hf-full",
+        "hf-in-place",
+        "hf-undo",
+        "hf-purge",
+        "tf",
+        "tf-grace",
+        "tf-full",
+        "tf-undo",
+        "orbax",
+    ],
 )
 def test_s15_killed_at_every_effect_nothing_is_lost_and_the_next_prune_ends_the_same(matrix, scenario):
     found = matrix(scenario, "kill")

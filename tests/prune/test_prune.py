@@ -247,7 +247,9 @@ def test_s16_a_failed_move_is_one_line_and_the_rest_goes_on(run):
 
 
 def test_s16_a_failed_purge_is_one_line_and_is_gone_on_with_next_time(run):
-    stuck = Faults(0, OSError(errno.EIO, "Input/output error"), watch={"unlink"}, where=lambda c: "new" not in c.args[0])
+    stuck = Faults(
+        0, OSError(errno.EIO, "Input/output error"), watch={"unlink"}, where=lambda c: "new" not in c.args[0]
+    )
     report = run.prune(fs=stuck.posix, threads=1)
     assert 1 == len(report.of("failed"))
     assert "tried again next time" in report.of("failed")[0].why

@@ -193,10 +193,9 @@ def unpin(
 ) -> None:
     """Take the pin off; ``NotFoundError`` if there is none."""
     with home(root, fs=fs or Posix(), state_dir=state_dir) as place:
-        try:
-            _remove_pin(place, name)
-        except FileNotFoundError as cause:
-            raise NotFoundError(f"{name!r} is not pinned in {place.root}; `holdfast pins` lists what is") from cause
+        if place.fd is None or files.here(place.fs, f"{PINS}/{key(name)}", place.fd) is None:
+            raise NotFoundError(f"{name!r} is not pinned in {place.root}; `holdfast pins` lists what is")
+        _remove_pin(place, name)
         journal.append(place, "unpin", [{"name": name}])
 
 
