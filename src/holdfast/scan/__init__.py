@@ -250,9 +250,7 @@ def _owner(look: Look, name: str, layouts: Sequence[Layout]) -> Layout | None:
 
 
 def _several(place: Place, groups: Sequence[Group]) -> str:
-    lines = "".join(
-        f"\n  --template '{group.template}'   {group.layout.name}, {len(group)} checkpoints" for group in groups
-    )
+    lines = "".join(f"\n  --template '{group.template}'   {group.layout.name}, {_counted(group)}" for group in groups)
     return (
         f"{shown(place.root)} holds {len(groups)} series, and a policy sees one at a time. "
         f"Name the one that you mean:{lines}"
@@ -264,10 +262,9 @@ def _nothing(place: Place, found: Survey, template: str | None) -> Exception:
         there = ", ".join(f"'{group.template}'" for group in found.groups)
         return UsageError(f"{shown(place.root)} holds no checkpoints named {template!r}; there are {there}")
     below = [(p.root, group) for p, s in _walk(place, sample=True, on_error=_ignore) for group in s.groups]
+    below.sort(key=lambda one: (one[0], one[1].template))
     if below:
-        listed = "".join(
-            f"\n  {shown(root)}   {g.layout.name} {g.template}, {len(g)} checkpoints" for root, g in below[:20]
-        )
+        listed = "".join(f"\n  {shown(root)}   {g.layout.name} {g.template}, {_counted(g)}" for root, g in below[:20])
         more = f"\n  and {len(below) - 20} more" if len(below) > 20 else ""
         return RefusedError(
             f"{shown(place.root)} is no run, but holds {len(below)} below it. Name the one that you mean:{listed}{more}"
@@ -281,6 +278,10 @@ def _nothing(place: Place, found: Survey, template: str | None) -> Exception:
             else "; it is empty"
         )
     )
+
+
+def _counted(group: Group) -> str:
+    return f"{len(group)} checkpoint{'s' * (len(group) != 1)}"
 
 
 def _ignore(path: str, error: StoreError) -> None:
