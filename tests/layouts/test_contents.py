@@ -73,6 +73,12 @@ def test_torchtitan_last_save_of_the_model_alone_cannot_be_resumed(real, claims)
     assert {"step-30": True, "step-40": True, "step-50": False} == {n: c.ask("resumable") for n, c in found.items()}
 
 
+def test_a_dcp_metadata_that_is_cut_is_partial_and_one_that_names_nothing_unknown(real, claims, files_of):
+    files = {f"step_1/{path}": data for path, data in files_of(real / "dcp/step_1").items()}
+    for metadata, status in ((files["step_1/.metadata"][:-1], "partial"), (b"", "partial"), (b"\x80\x04N.", "unknown")):
+        assert status == claims({**files, "step_1/.metadata": metadata})["step_1"].status
+
+
 def test_accelerate_counts_saves_not_steps(real, claims):
     claim = claims(real / "accel/auto/checkpoints")["checkpoint_3"]
     assert ("checkpoint_{save}", 3, True) == (claim.candidate.template, claim.step, claim.ask("resumable"))

@@ -53,6 +53,17 @@ def test_a_zip_with_more_after_its_end_is_not_whole():
     assert status(integrity.zip_file, zipped() + b"\0" * 30) == "partial"
 
 
+def test_a_zip_whose_directory_lost_bytes_is_not_whole():
+    data = zipped({f"a/{i}": b"x" * 50 for i in range(5)})
+    at = data.find(b"PK\x01\x02") + 60
+    assert status(integrity.zip_file, data[:at] + data[at + 7 :]) == "partial"
+
+
+def test_a_zip_that_lost_bytes_before_its_directory_is_not_whole():
+    data = zipped()
+    assert status(integrity.zip_file, data[:50] + data[60:]) == "partial"
+
+
 def test_end_records_inside_a_comment_do_not_fool_it():
     assert status(integrity.zip_file, zipped(comment=b"PK\x05\x06" * 50)) == "complete"
     assert status(integrity.zip_file, b"PK\x03\x04" + b"PK\x05\x06" * 20_000) == "partial"
