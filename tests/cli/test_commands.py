@@ -37,6 +37,38 @@ def test_scan_of_a_tree_is_one_line_per_run(tmp_path, make_run, holdfast):
     assert "20 checkpoints" in said.out
 
 
+@pytest.fixture
+def unreadable(monkeypatch):
+    """Below the scanned directory lies one that cannot be listed (tests may run as root, who can list all)."""
+    import holdfast.scan
+    from holdfast.errors import StoreError
+
+    real = holdfast.scan.find_runs
+
+    def find(directory, *, on_error, **more):
+        on_error(f"{directory}/locked", StoreError("Permission denied"))
+        return real(directory, on_error=on_error, **more)
+
+    monkeypatch.setattr(holdfast.scan, "find_runs", find)
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_a_directory_that_cannot_be_listed_is_told_and_the_others_are_shown(run, holdfast):
+    said = holdfast("scan", run.parent, "--json")
+    assert said.code == 3
+    assert "Permission denied" in said.err
+    assert list(said.json["unread"].values()) == ["Permission denied"]
+    assert len(said.json["runs"]) == 1
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_a_directory_that_cannot_be_listed_stops_no_other_run_from_being_pruned(run, holdfast):
+    said = holdfast("prune", run.parent, "latest(6)", "--all-runs", "--yes")
+    assert said.code == 3
+    assert "Permission denied" in said.out
+    assert len(steps(run)) == 6
+
+
 def test_scan_takes_metrics_from_a_log(run, holdfast):
     found = holdfast("scan", run, "--metrics", "metrics.jsonl", "--json").json
     by_step = {c["step"]: c["metrics"] for c in found["runs"][0]["run"]["checkpoints"]}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from holdfast.report.screen import Screen
 
+PARTIAL = 3
 NOTHING_TO_DO = 6
 
 

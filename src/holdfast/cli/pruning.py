@@ -9,7 +9,7 @@ import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from holdfast.cli.answer import Answer, show
+from holdfast.cli.answer import PARTIAL, Answer, show
 from holdfast.cli.work import duration, plan_of, with_metrics
 from holdfast.errors import HoldfastError, NotFoundError, RefusedError
 from holdfast.report.outcome import Unit, pruned, runs
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from holdfast.preservation_policies import PreservationPolicy
     from holdfast.prune import Report
 
-PARTIAL = 3
 DEFAULT_SHARE = "50%"
 """What may go from each run where nobody looks at that run."""
 
@@ -140,14 +139,15 @@ def progress() -> Iterator[Callable[[str, int, int], None] | None]:
 
 
 def units_below(directory: str, policy: PreservationPolicy, look: Look, care: Care, state: State) -> list[Unit]:
-    """What would become of each run below a directory? None may lose more than the drop limit."""
+    """What would become of each run below a directory, or why can it not be told? None loses more than the limit."""
     from holdfast.scan import find_runs
 
     limited = dataclasses.replace(care, max_drop=care.max_drop or DEFAULT_SHARE)
-    found = find_runs(directory)
-    if not found:
+    unread: list[Unit] = []
+    found = find_runs(directory, on_error=lambda path, error: unread.append(Unit(name=path, error=error)))
+    if not (found or unread):
         raise NotFoundError(f"no run was found in or below {directory}; `holdfast layouts` lists what is recognised")
-    return [_unit(run, policy, look, limited, state) for run in found]
+    return [*(_unit(run, policy, look, limited, state) for run in found), *unread]
 
 
 def _unit(run: Run, policy: PreservationPolicy, look: Look, care: Care, state: State) -> Unit:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.answer import Answer
+from holdfast.cli.answer import PARTIAL, Answer, tell
 from holdfast.cli.groups import LOOK, AsJson, Directory, Look
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def scan(directory: Directory, *, look: Look, parts: Parts = False, as_json: AsJ
 
     zone_of(look.zone)
     at = now()
-    runs = runs_of(directory, look)
+    runs, unread = runs_of(directory, look)
+    for path, error in unread.items():
+        tell(f"holdfast: {path}: {error}")
     resume = [_resume_bytes(run) if parts else None for run in runs]
 
     def lines(screen: Screen) -> Iterator[str]:
@@ -49,8 +51,10 @@ def scan(directory: Directory, *, look: Look, parts: Parts = False, as_json: AsJ
             "schema": "holdfast.scan/1",
             "now": at,
             "runs": [{"run": run, "resume_bytes": sizes} for run, sizes in zip(runs, resume, strict=True)],
+            "unread": {path: str(error) for path, error in unread.items()},
         },
         lines=lines,
+        code=PARTIAL if unread else 0,
     )
 
 

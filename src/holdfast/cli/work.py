@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from holdfast.checkpoint import Checkpoint, Run
     from holdfast.cli.groups import Care, Keep, Look, State
+    from holdfast.errors import StoreError
     from holdfast.plan import Decision, Plan
     from holdfast.preservation_policies import PreservationPolicy
 
@@ -39,14 +40,18 @@ def one_run(directory: str, look: Look, policy: PreservationPolicy | None = None
     return with_metrics(run, look)
 
 
-def runs_of(directory: str, look: Look) -> list[Run]:
-    """Which runs lie in and below a directory? Only the one that is meant, if a layout, template or pattern says so."""
+def runs_of(directory: str, look: Look) -> tuple[list[Run], dict[str, StoreError]]:
+    """Which runs lie in and below a directory, and which directories below cannot be read?
+
+    Only the one run that is meant, if a layout, template or pattern says so.
+    """
     from holdfast.scan import find_runs
 
     if look.layout or look.template or look.pattern:
-        return [one_run(directory, look)]
-    runs = [with_metrics(run, look) for run in find_runs(directory)]
-    return runs or [one_run(directory, look)]  # says what is there instead
+        return [one_run(directory, look)], {}
+    unread: dict[str, StoreError] = {}
+    runs = [with_metrics(run, look) for run in find_runs(directory, on_error=unread.__setitem__)]
+    return runs or [one_run(directory, look)], unread  # the one says what is there instead
 
 
 def with_metrics(run: Run, look: Look) -> Run:
