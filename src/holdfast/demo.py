@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.errors import ExistsError, HoldfastError, UsageError
+from holdfast.report.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -229,6 +230,13 @@ def _commands(stage: Stage) -> None:
 
 
 def to_terminal(text: str) -> None:
-    """Print it at once."""
-    sys.stdout.write(text + "\n")
+    """Print it at once; commands and remarks in a colour of their own where there is colour."""
+    screen = Screen.of(sys.stdout)
+    sys.stdout.write("".join(f"{screen.paint(screen.plain(line), _style(line))}\n" for line in text.split("\n")))
     sys.stdout.flush()
+
+
+def _style(line: str) -> str:
+    if line.startswith(("$ ", "    --")):
+        return "name"
+    return "dim" if line.startswith("#") else ""
