@@ -46,7 +46,7 @@ def test_a_folder_of_runs_is_refused_with_a_list_of_them(runs):
         scan(runs)
     said = str(caught.value)
     assert f"{runs}/a   orbax {{step}}, 2 checkpoints" in said
-    assert f"{runs}/b/checkpoints   orbax {{step}}, 1 checkpoints" in said
+    assert f"{runs}/b/checkpoints   orbax {{step}}, 1 checkpoint" in said
     assert "holds 2 below it" in said
 
 
