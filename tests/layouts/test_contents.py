@@ -101,6 +101,37 @@ def test_a_run_with_its_final_model_beside_its_checkpoints_is_no_checkpoint(real
     assert {"checkpoint-8"} <= set(claims(files, "out"))
 
 
+@pytest.mark.parametrize(
+    ("name", "template", "step"),
+    [("step_100", "step_{step}", 100), ("epoch_3", "epoch_{epoch}", 3), ("epoch_1_step_500", "epoch_{epoch}_step_{step}", 500),
+     ("global_step4", "global_step{step}", 4), ("async_5", "async_{number}", 5), ("5", "{number}", 5), ("step-10-seed-3", "step-{step}-seed-3", 10),
+     ("ckpt7", "ckpt{number}", 7), ("run_1", "run_1", None), ("seed-3", "seed-3", None), ("resnet50", "resnet50", None), ("llama7b", "llama7b", None),
+     ("exp3", "exp3", None), ("1_2", "1_2", None), ("run_1_step_5", "run_1_step_{step}", 5), ("", "", None), ("step_" + "9" * 40, "step_{step}", None)],
+)  # fmt: skip
+def test_a_free_name_says_which_series_and_step(name, template, step):
+    from holdfast.layouts.names import read
+
+    assert (template, step) == read(name)
+
+
+def test_models_beside_one_another_are_no_series(real, claims, files_of):
+    """``llama-2`` and ``llama-3`` are two models: a policy that keeps the latest must not see them as one run."""
+    for folder, names in (
+        ("st", ("llama-2", "llama-3")),
+        ("dcp/step_1", ("run_1", "run_2")),
+        ("dcp/step_1", ("exp1", "exp2")),
+    ):
+        inside = files_of(real / folder)
+        found = claims({f"{name}/{path}": data for name in names for path, data in inside.items()})
+        assert dict.fromkeys(names, True) == {name: claim.candidate.alias for name, claim in found.items()}
+    keras = (real / "keras/no_epoch/model.keras").read_bytes()
+    assert all(claim.candidate.alias for claim in claims({"resnet50.keras": keras, "resnet101.keras": keras}).values())
+    lightning = (real / "lightning/link/epoch=1-step=8.ckpt").read_bytes()
+    assert all(
+        claim.candidate.alias for claim in claims({"resnet50.ckpt": lightning, "vit16.ckpt": lightning}).values()
+    )
+
+
 def test_decorated_directories_are_aliases(real, claims, files_of):
     inside = files_of(real / "dcp/step_1")
     found = claims(

@@ -59,6 +59,12 @@ def test_a_zip_whose_directory_lost_bytes_is_not_whole():
     assert status(integrity.zip_file, data[:at] + data[at + 7 :]) == "partial"
 
 
+def test_a_zip_with_a_hole_where_its_directory_should_be_is_not_whole():
+    data = zipped()
+    at = data.find(b"PK\x01\x02")
+    assert status(integrity.zip_file, data[:at] + b"\0" * 4 + data[at + 4 :]) == "partial"
+
+
 def test_a_zip_that_lost_bytes_before_its_directory_is_not_whole():
     data = zipped()
     assert status(integrity.zip_file, data[:50] + data[60:]) == "partial"
@@ -177,6 +183,7 @@ def test_an_index_names_its_shards_and_none_outside(real, files_of):
         b'{"weight_map": {"a": "../x.safetensors"}}',
         b'{"weight_map": {"a": 3}}',
         b'{"weight_map": []}',
+        b'{"weight_map": {"a": "model-00001-of-00002.safetensors"}}',
     ):
         files["model.safetensors.index.json"] = index
         look = Look(MemoryStore({f"st/{path}": data for path, data in files.items()}), "", ("st",))

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _FILE = re.compile(r"(?P<stem>.+?)(?P<kind>\.keras|\.weights\.h5)")
-_NUMBER = re.compile(r"\d+\.\d+|\d+")
+_NUMBER = re.compile(r"(?<![A-Za-z])(?:\d+\.\d+|(?<!\d)\d+)")
+"""A number that stands apart: ``resnet50`` has none."""
 _BATCHES = 1_000_000
 
 

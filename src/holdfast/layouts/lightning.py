@@ -28,7 +28,7 @@ FILE = re.compile(r"(?P<stem>.+?)(?:-v\d+)?\.ckpt")
 PAIR = re.compile(r"([A-Za-z_][\w/.]{0,99})=([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf)(?=-|\Z)")
 SPLIT = re.compile(r".*\b(?:epoch|step)=\d+(?:-[^=]*)?-[A-Za-z_][\w.]*")
 """A metric's name with ``/`` makes a directory: ``m-epoch=0-val`` of ``m-epoch=0-val/acc=0.100.ckpt``."""
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![A-Za-z\d])\d+(?:\.\d+)?")
 _HEAD = 4 << 20
 _TAG = "checkpoint"
 """The tag under which Lightning lets DeepSpeed save, in a directory of its own."""

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 STEPS = ("step", "steps", "global_step", "globalstep", "iter", "iteration", "it", "update", "updates", "batch", "ba")
 EPOCHS = ("epoch", "epochs", "ep")
+COUNTS = frozenset({*STEPS, *EPOCHS, "checkpoint", "checkpoints", "ckpt"})
+"""A number directly behind one of these words counts training."""
+OTHERS = frozenset(
+    {"run", "exp", "experiment", "trial", "job", "task", "seed", "fold", "rank", "shard", "part", "version", "ver", "v"}
+    | {"worker", "node", "host", "gpu", "tp", "pp", "dp", "mp", "size", "stage"}
+)
+"""A number behind one of these tells runs, or parts of one, from another: no step, and no member of one series."""
 ALIASES = frozenset({"last", "latest", "best", "final", "ema", "swa"})
 _NUMBER = re.compile(r"\d+")
 _WORD_BEFORE = re.compile(r"([A-Za-z]+)[-_=.]?\Z")
@@ -41,19 +48,34 @@ def is_alias(name: str) -> bool:
 
 
 def read(name: str) -> Numbered:
-    """Which step does a free name carry, and which series is it of? ``epoch_1_step_500``: step 500."""
-    found = [(match, _meaning(name[: match.start()])) for match in _NUMBER.finditer(name)]
+    """Which step does a free name carry, and which series is it of? ``epoch_1_step_500``: step 500.
+
+    A number that is glued to letters (``resnet50``) or told by a word like ``seed`` is a part of the name.
+    """
+    numbers = ((match, _meaning(name[: match.start()])) for match in _NUMBER.finditer(name))
+    found = [(match, meaning) for match, meaning in numbers if meaning]
     return Numbered(
         _template(name, found), _step([(int(m[0]), meaning) for m, meaning in found if len(m[0]) <= LONGEST])
     )
 
 
-def _meaning(before: str) -> str:
+def counted(name: str) -> bool:
+    """Is the last number of the name one that counts training: a word like ``step`` or ``checkpoint`` before it?"""
+    last = max(_NUMBER.finditer(name), key=lambda match: match.start(), default=None)
+    return last is not None and _word(name[: last.start()]) in COUNTS
+
+
+def _word(before: str) -> str:
     word = _WORD_BEFORE.search(before[-24:])
-    text = word[1].lower() if word else ""
-    if text in STEPS:
-        return "step"
-    return "epoch" if text in EPOCHS else "number"
+    return word[1].lower() if word else ""
+
+
+def _meaning(before: str) -> str:
+    word = _word(before)
+    if word in STEPS or word in EPOCHS:
+        return "step" if word in STEPS else "epoch"
+    glued = before[-1:].isalpha() and word not in COUNTS
+    return "" if glued or word in OTHERS else "number"
 
 
 def _template(name: str, found: list[tuple[re.Match[str], str]]) -> str:

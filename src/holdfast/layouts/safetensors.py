@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 
 from holdfast.layouts.base import COMPLETE, Candidate, Finding, Layout, Look, partial
 from holdfast.layouts.integrity import INDEX, SHARD, rewritten, weights
-from holdfast.layouts.names import folders, holds_checkpoints
+from holdfast.layouts.names import counted, folders, holds_checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,8 +31,11 @@ class SafetensorsSet(Layout):
     verified = "transformers 5.23.0 and safetensors 0.8.0, run"
 
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:
-        """Any directory: what lies inside decides."""
-        return folders(entries)
+        """Any directory: what lies inside decides. Only a number that counts training makes a series.
+
+        ``llama-2`` beside ``llama-3`` are two models, not two checkpoints of one run.
+        """
+        return (found._replace(alias=found.alias or not counted(found.name)) for found in folders(entries))
 
     def recognises(self, candidate: Candidate, look: Look) -> bool:
         """By an index, numbered shards, or the usual file with its config. Never where checkpoints lie in it."""
