@@ -345,6 +345,11 @@ def test_a_value_that_cannot_be_ordered_keeps_that_checkpoint_and_warns(odd, che
         assert [20, 40] == kept(best(1), checkpoints([10, 20, 30, 40], losses=[1, odd, 3, 4]))
 
 
+def test_sets_have_no_order_though_they_compare(checkpoints, kept):
+    with pytest.warns(MetricWarning, match=r"step 1.*and 2 more"):
+        assert [1, 2, 3] == kept(best(1), checkpoints([1, 2, 3], losses=[{1}, {1, 2}, {3}]))
+
+
 def test_a_comparison_that_raises_keeps_all(checkpoints, kept):
     class Odd:
         def __lt__(self, other):
