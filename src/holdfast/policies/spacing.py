@@ -353,7 +353,7 @@ def _nearest(multiples: Column, away: Column) -> npt.NDArray[np.intp]:
     One number per checkpoint tells both distance and lateness; the least of each multiple wins.
     """
     count = len(multiples)
-    order = np.arange(count)
+    order = None
     if (multiples[1:] < multiples[:-1]).any():
         order = np.argsort(multiples, kind="stable")
         multiples, away = multiples[order], away[order]
@@ -361,9 +361,9 @@ def _nearest(multiples: Column, away: Column) -> npt.NDArray[np.intp]:
         away = away.astype(object)
     first = np.ones(count, dtype=np.bool_)
     np.not_equal(multiples[1:], multiples[:-1], out=first[1:])
-    least = np.minimum.reduceat(away * count + (count - 1 - np.arange(count)), np.flatnonzero(first))
-    winners: npt.NDArray[np.intp] = order[(count - 1 - least % count).astype(np.intp)]
-    return winners
+    least = np.minimum.reduceat(away * count + np.arange(count - 1, -1, -1), np.flatnonzero(first))
+    winners = (count - 1 - least % count).astype(np.intp)
+    return winners if order is None else order[winners]
 
 
 @final
