@@ -436,3 +436,14 @@ def test_the_scan_does_not_enter_an_alias(real, files_of):
         f"run/best/optimizer_{i}/{path}": data for i in range(2) for path, data in files_of(real / "dcp/step_1").items()
     }
     assert [] == find_runs(store=MemoryStore(files))
+
+
+def test_levanters_metadata_must_be_of_its_own_step_and_not_alone(samples, claims):
+    sample = samples["levanter", "step"]
+    metadata = sample.files["step-10/metadata.json"]
+    assert (
+        "partial"
+        == claims(sample.store(**{"step-10/metadata.json": metadata.replace(b"10,", b"20,", 1)}))["step-10"].status
+    )
+    alone = claims({"step-10/metadata.json": metadata})["step-10"].finding
+    assert ("partial", "its arrays are missing") == (alone.status, alone.why)
