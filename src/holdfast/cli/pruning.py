@@ -57,7 +57,7 @@ def shown(plan: Plan, *, code: int, as_json: bool) -> Answer:
 
 def carried_out(plan: Plan, how: Ways, *, yes: bool, as_json: bool, code: int = 0) -> Answer:
     """Ask, act, and answer with the report. A plan over its drop limit is refused before anything else."""
-    _within_limit(plan)
+    _within_limit(plan, f"{plan.root}: ")
     asked = bool(plan.dropped) and not yes
     if asked:
         _ask(plan, how, as_json=as_json)
@@ -70,9 +70,9 @@ def carried_out(plan: Plan, how: Ways, *, yes: bool, as_json: bool, code: int = 
     )
 
 
-def _within_limit(plan: Plan) -> None:
+def _within_limit(plan: Plan, where: str = "") -> None:
     if plan.refusal:
-        raise RefusedError(f"{plan.root}: {plan.refusal}; if that is meant, raise it with --max-drop")
+        raise RefusedError(f"{where}{plan.refusal}; if that is meant, raise it with --max-drop")
 
 
 def a_person_is_there() -> bool:

@@ -126,7 +126,7 @@ def runs(units: Sequence[Unit], screen: Screen) -> Iterator[str]:
     yield from table([*heads, Column("run")], [_unit(u, screen) for u in units], screen, indent="")
     for unit in units:
         if unit.error is not None:
-            yield from lines_of([f"{unit.name}: {unit.error}"], screen, "warn")
+            yield from lines_of([f"{screen.place(unit.name)}: {unit.error}"], screen, "warn")
     yield ""
     acted = any(u.report for u in units)
     dropped = sum(len(u.report.of(Done.PRUNED) if u.report else u.plan.dropped if u.plan else ()) for u in units)
