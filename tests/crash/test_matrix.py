@@ -2,33 +2,19 @@
 
 Each scenario runs in a program of its own (``matrix.py``), which forks a child for every point. After each: what is
 kept is byte for byte as it was, nothing half deleted is taken for whole by the framework's own discovery, and doing it
-again reaches the same end without anybody unlocking anything.
+again reaches the same end without anybody unlocking anything. ``MATRIX=full`` tries every error at every call.
 """
-
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-MATRIX = Path(__file__).with_name("matrix.py")
-NEEDS = {"hf": "transformers", "tf": "tensorflow", "orbax": "orbax.checkpoint"}
+NEEDS = {"hf": "transformers", "tf": "tensorflow", "orbax": "orbax"}
 
 
 @pytest.fixture
-def matrix(real, tmp_path):
+def matrix(real, fast_path, program):
     def run(scenario, mode):
-        pytest.importorskip(NEEDS[scenario.partition("-")[0]].partition(".")[0])
-        done = subprocess.run(
-            [sys.executable, MATRIX, scenario, mode, real, tmp_path],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
-        assert done.stdout, done.stderr
-        found = json.loads(done.stdout.splitlines()[-1])
+        pytest.importorskip(NEEDS[scenario.partition("-")[0]])
+        found = program("matrix.py", scenario, mode, real, fast_path)
         print(f"{scenario}, {mode}: {found['tried']} points tried")
         return found
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -199,8 +200,15 @@ def test_s22_on_a_full_disk_the_lock_lies_beside_the_run_and_the_two_exclude_eac
             assert 1 == len(run.beside)
             with home(run.root, fs=Posix(), make=True) as other, pytest.raises(LockedError), locked(other):
                 pass
-    with home(run.root, fs=Posix(), make=True) as other, locked(other):
-        with home(run.root, fs=full) as place, pytest.raises(LockedError), locked(place):
+    with home(run.root, fs=Posix(), make=True) as other, locked(other), home(run.root, fs=full) as place:
+        assert place.fd is not None
+    shutil.rmtree(run.state.parent)
+    foreign_lock(run, age=5)
+    (run.state / "state.json").rename(run.state / "x.new")
+    (run.state / "lock-1").rename(run.root.parent / "lock")
+    with home(run.root, fs=full, make=True) as place:
+        (run.root.parent / "lock").rename(run.state / "lock-1")
+        with pytest.raises(LockedError, match="eva@elsewhere"), locked(place):
             pass
 
 

@@ -235,6 +235,11 @@ def _units(home: Home, doomed: Sequence[Doomed]) -> tuple[list[Unit], dict[str, 
             lines[one.name] = Item(name=one.name, step=one.step, outcome=Done.SKIPPED, why="gone already")
             continue
         there = tuple(member for member in members if member is not None)
+        if len(there) < len(members):
+            lines[one.name] = Item(
+                name=one.name, step=one.step, outcome=Done.SKIPPED, why="a part of it is gone already"
+            )
+            continue
         units.append(
             Unit(
                 key=key,

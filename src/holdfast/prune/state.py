@@ -183,8 +183,14 @@ def _identity(fs: Posix, root: str, root_fd: int) -> dict[str, Any]:
 def _identified(fs: Posix, root: str, root_fd: int, fd: int, where: str, *, make: bool) -> bool:
     """Is it this run's state? Written down if it is new; False if that cannot be (a full disk, or only looking)."""
     mine, found = _identity(fs, root, root_fd), files.read_json(fs, IDENTITY, fd)
+    if found is None and (strangers := _strangers(fs, fd)):
+        found = files.read_json(fs, IDENTITY, fd)  # once more: another process may be making it at this moment
+        if found is None:
+            raise RefusedError(
+                f"{where!r} holds {strangers[0]!r} but no {IDENTITY}: nobody knows whose it is;"
+                f" look at it, then run: holdfast adopt {root}"
+            )
     if found is None:
-        _check_fresh(fs, root, fd, where)
         return make and _recorded(fs, mine, fd)
     _check_format(found, where)
     if different := [key for key in ("root", "device", "inode") if found.get(key) != mine[key]]:
@@ -196,13 +202,8 @@ def _identified(fs: Posix, root: str, root_fd: int, fd: int, where: str, *, make
     return True
 
 
-def _check_fresh(fs: Posix, root: str, fd: int, where: str) -> None:
-    strangers = sorted(entry.name for entry in fs.scan(fd) if not entry.name.endswith(".new"))
-    if strangers:
-        raise RefusedError(
-            f"{where!r} holds {strangers[0]!r} but no {IDENTITY}: nobody knows whose it is;"
-            f" look at it, then run: holdfast adopt {root}"
-        )
+def _strangers(fs: Posix, fd: int) -> list[str]:
+    return sorted(entry.name for entry in fs.scan(fd) if not entry.name.endswith(".new"))
 
 
 def _check_format(found: dict[str, Any], where: str) -> None:
