@@ -98,6 +98,7 @@ def shell(tmp_path, tmp_path_factory, monkeypatch, capfd):
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("COLUMNS", "110")
+    monkeypatch.setenv("LOGNAME", "ann")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
     monkeypatch.chdir(tmp_path)
@@ -125,6 +126,8 @@ def made(tmp_path, trainer_run, file_run):
                 file_run(runs / "llama", steps=range(200, 1200, 200), log="metrics.jsonl")
             case "copied":
                 file_run(runs / "copy", steps=range(100, 600, 100), hours=0)
+            case "rewound":
+                file_run(runs / "llama", steps=[100, 200, 500, 600, 300, 400])
             case "nothing":
                 pass
             case _:
