@@ -1,5 +1,6 @@
 """Many processes on one run: ``races.py lock|prune|swap WORKDIR``. A program of its own, because it forks."""
 
+import contextlib
 import datetime as dt
 import itertools
 import json
@@ -175,10 +176,8 @@ def race_move(work, rounds=500):
 
 
 def drop_seven(run, place):
-    try:
+    with contextlib.suppress(OSError):
         os.makedirs(run / "7/sub", exist_ok=True)
-    except OSError:
-        pass
     with locked(place) as lock:
         intent = Intent(plan="p", policy="", now=dt.datetime.now(dt.UTC), grace=dt.timedelta(0))
         doomed = Doomed(name="7", step=7, size=0, fingerprint="", members=("7",))

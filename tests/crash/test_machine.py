@@ -1,5 +1,6 @@
 """A run's whole life, in any order: whatever happened before, what must stay is there and whole."""
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -103,10 +104,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(policy=POLICIES, grace=GRACES, at=st.integers(0, 60))
     def crash_in_a_prune(self, policy, grace, at):
-        try:
+        with contextlib.suppress(Crash, HoldfastError):
             prune(self.planned(policy), grace=grace, threads=1, fs=Faults(at, Crash()).posix)
-        except (Crash, HoldfastError):
-            pass
 
     @precondition(lambda self: self.there)
     @rule(data=st.data())
@@ -144,10 +143,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(at=st.integers(0, 40))
     def crash_in_an_undo(self, at):
-        try:
+        with contextlib.suppress(Crash, HoldfastError):
             undo(self.run, fs=Faults(at, Crash()).posix)
-        except (Crash, HoldfastError):
-            pass
 
     @rule()
     def purge(self):
