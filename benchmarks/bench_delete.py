@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import Contender, Row, race
-from holdfast.prune.purge import remove_tree
+from holdfast.prune.erase import Eraser
+from holdfast.stores.posix import DIRECTORY, Posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,9 @@ CASES = {
     "200 checkpoints of 20 files": (200, [20]),
 }
 
+_CONTENT = bytes(4 << 10)
+"""Small beside a real shard, but it has a block that must be freed."""
+
 
 def rows(*, quick: bool) -> list[Row]:
     """All cases of this part."""
@@ -40,7 +45,9 @@ def rows(*, quick: bool) -> list[Row]:
 
 def _case(case: str, folder: Path, checkpoints: int, folders: list[int], *, rounds: int) -> list[Row]:
     def prepare() -> Path:
-        return _make(Path(tempfile.mkdtemp(dir=folder)), checkpoints, folders)
+        root = _make(Path(tempfile.mkdtemp(dir=folder)), checkpoints, folders)
+        os.sync()  # else the writing back of one contender's files slows the next
+        return root
 
     contenders = {name: Contender(run, prepare) for name, run in _removers().items()}
     contenders["rename into a trash (floor)"] = Contender(_rename, prepare)
@@ -54,7 +61,7 @@ def _make(root: Path, checkpoints: int, folders: list[int]) -> Path:
             here = root / str(step) if len(folders) == 1 else root / str(step) / f"part_{i}"
             here.mkdir(parents=True)
             for k in range(files):
-                (here / f"file_{k}").write_bytes(b"x" * 100)
+                (here / f"file_{k}").write_bytes(_CONTENT)
     return root
 
 
@@ -70,7 +77,12 @@ def _removers() -> dict[str, Callable[[Path], object]]:
 
 
 def _holdfast(root: Path) -> None:
-    remove_tree(root)
+    fs = Posix()
+    handle = fs.open(str(root), DIRECTORY)
+    try:
+        assert not Eraser(fs).erase(handle, [c.name for c in root.iterdir()])
+    finally:
+        fs.close(handle)
 
 
 def _orbax(root: Path) -> None:
