@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 _T = TypeVar("_T")
-_decode = json.JSONDecoder().decode
+_decode = json.JSONDecoder().raw_decode
 
 
 class Candidate(NamedTuple):
@@ -82,7 +82,7 @@ class Look:
         self._json: dict[str, Any] = {}
 
     def _at(self, path: str) -> str:
-        return f"{self.base}/{path}".strip("/")
+        return (f"{self.base}/{path}" if self.base else path).strip("/")
 
     def within(self, members: Sequence[str]) -> Look:
         """The same directory, looking at these members only."""
@@ -102,11 +102,10 @@ class Look:
             top = self.store.stat(self._at(member))
             if top is None:
                 continue
-            found[member] = top._replace(path=member)
+            found[member] = _renamed(top, member)
             if top.kind is Kind.DIR:
-                for entry in self.store.tree(self._at(member)):
-                    path = f"{member}/{entry.path}"
-                    found[path] = entry._replace(path=path)
+                inside = [_renamed(entry, f"{member}/{entry.path}") for entry in self.store.tree(self._at(member))]
+                found.update((entry.path, entry) for entry in inside)
         return found
 
     def list(self, path: str = "") -> Sequence[Entry]:
@@ -131,7 +130,7 @@ class Look:
         for path, entry in self.files.items():
             parent, _, name = path.rpartition("/")
             if parent in children:
-                children[parent].append(entry._replace(path=name))
+                children[parent].append(_renamed(entry, name))
         return children
 
     def names(self, path: str = "") -> frozenset[str]:
@@ -183,12 +182,19 @@ class Look:
         return entry.target if entry is not None and entry.kind is Kind.LINK else ""
 
 
+def _renamed(entry: Entry, path: str) -> Entry:
+    """As ``_replace(path=...)``, in a third of its time: a scan does it several times for each file."""
+    return entry if entry.path == path else Entry(path, *entry[1:])
+
+
 def loads(data: bytes) -> Any:  # noqa: ANN401 - JSON is any
     """The parsed JSON, or None if it is none. NaN and Infinity are accepted: Orbax writes them."""
     try:
-        return _decode(data.decode())
+        text = data.decode().strip(" \t\r\n")
+        value, end = _decode(text)
     except (ValueError, RecursionError):
         return None
+    return value if end == len(text) else None
 
 
 class Layout(abc.ABC):

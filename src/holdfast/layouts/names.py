@@ -6,6 +6,7 @@ Frameworks whose checkpoints are known by what lies inside let their user choose
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +26,8 @@ OTHERS = frozenset(
 )
 """A number behind one of these tells runs, or parts of one, from another: no step, and no member of one series."""
 ALIASES = frozenset({"last", "latest", "best", "final", "ema", "swa"})
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"(\d+)")
+"""Splits a name into text, number, text, number, ..., text."""
 _WORD_BEFORE = re.compile(r"([A-Za-z]+)[-_=.]?\Z")
 _WORDS = re.compile(r"[A-Za-z]+")
 _CHECKPOINT = re.compile(r"(?:checkpoint|ckpt|step|global_step|iter|epoch)[-_=]?\d+")
@@ -44,7 +46,12 @@ class Numbered(NamedTuple):
 
 def is_alias(name: str) -> bool:
     """Does a whole word of the name say that it is no member of a series (``best``, ``last``, ``final``, ...)?"""
-    return any(word.lower() in ALIASES for word in _WORDS.findall(name))
+    return _says_alias(tuple(_NUMBER.split(name)[::2]))
+
+
+@functools.lru_cache(1024)
+def _says_alias(texts: tuple[str, ...]) -> bool:
+    return any(word.lower() in ALIASES for text in texts for word in _WORDS.findall(text))
 
 
 def read(name: str) -> Numbered:
@@ -52,11 +59,11 @@ def read(name: str) -> Numbered:
 
     A number that is glued to letters (``resnet50``) or told by a word like ``seed`` is a part of the name.
     """
-    numbers = ((match, _meaning(name[: match.start()])) for match in _NUMBER.finditer(name))
-    found = [(match, meaning) for match, meaning in numbers if meaning]
-    return Numbered(
-        _template(name, found), _step([(int(m[0]), meaning) for m, meaning in found if len(m[0]) <= LONGEST])
-    )
+    parts = _NUMBER.split(name)
+    numbers = parts[1::2]
+    fields, which = _shape(tuple(parts[::2]), tuple([len(number) <= LONGEST for number in numbers]))
+    parts[1::2] = [field or number for field, number in zip(fields, numbers, strict=True)]
+    return Numbered("".join(parts), None if which is None else int(numbers[which]))
 
 
 def counted(name: str) -> bool:
@@ -78,22 +85,23 @@ def _meaning(before: str) -> str:
     return "" if glued or word in OTHERS else "number"
 
 
-def _template(name: str, found: list[tuple[re.Match[str], str]]) -> str:
-    """The name with its numbers replaced; a number that is not the step stays where a step is named."""
-    named = {meaning for _, meaning in found} - {"number"}
-    if not named and len(found) != 1:
-        return name
-    pieces, at = [], 0
-    for match, meaning in found:
-        if meaning in named or not named:
-            pieces += [name[at : match.start()], f"{{{meaning}}}"]
-            at = match.end()
-    return "".join([*pieces, name[at:]])
+@functools.lru_cache(1024)
+def _shape(texts: tuple[str, ...], fit: tuple[bool, ...]) -> tuple[tuple[str, ...], int | None]:
+    """What stands for each number between these texts in the template (empty: itself), and which one is the step?
+
+    A number that is not the step stays where a step is named. Thousands of names have one shape.
+    """
+    meanings = [_meaning(text) for text in texts[:-1]]
+    named = {*meanings} - {"", "number"}
+    only = {"number"} if sum(map(bool, meanings)) == 1 else set()
+    fields = tuple(f"{{{meaning}}}" if meaning in named | only else "" for meaning in meanings)
+    return fields, _step([(i, meaning) for i, meaning in enumerate(meanings) if meaning and fit[i]])
 
 
 def _step(numbers: list[tuple[int, str]]) -> int | None:
+    """Which number is the step: the last of those called so, else of those called epoch, else the only one?"""
     for wanted in ("step", "epoch"):
-        of_kind = [number for number, meaning in numbers if meaning == wanted]
+        of_kind = [which for which, meaning in numbers if meaning == wanted]
         if of_kind:
             return of_kind[-1]
     return numbers[0][0] if len(numbers) == 1 else None

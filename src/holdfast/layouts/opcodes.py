@@ -148,11 +148,11 @@ def names_in_metadata(look: Look, path: str, suffix: bytes = b".distcp") -> froz
     if look.read(path, start=-1, limit=1) != b".":
         return None
     while start < MAX_METADATA:
-        piece = look.read(path, start=start, limit=_CHUNK)
-        if not piece:
-            return frozenset(found)
+        piece = look.read(path, start=start, limit=_CHUNK) or b""
         found.update(_strings(rest + piece, suffix))
         rest, start = (rest + piece)[-(_LONGEST + 8) :], start + len(piece)
+        if len(piece) < _CHUNK:  # the end of the file
+            return frozenset(found)
     return None
 
 

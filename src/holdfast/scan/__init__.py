@@ -65,7 +65,7 @@ def scan(
     """
     place = _place(path, store)
     asked = (Series(pattern),) if pattern else (registry.layout(layout),) if layout else registry.layouts()
-    reading = Reading(verify=verify, needs=_needs(needs, policy, verify=verify))
+    reading = Reading.of(_needs(needs, policy, verify=verify), verify=verify)
     found = survey(place.look, asked, sample=not verify)
     _refuse_inside(place, found)
     groups = [group for group in found.groups if template in (None, group.template)]
@@ -100,7 +100,7 @@ def find_runs(
     that layout keeps its own trash there (Orbax), is no run. ``RefusedError`` inside a checkpoint. Only reads.
     """
     top = _place(path, store)
-    reading = Reading(verify=verify, needs=_needs(needs, policy, verify=verify))
+    reading = Reading.of(_needs(needs, policy, verify=verify), verify=verify)
     _refuse_inside(top, None)
     surveys = _walk(top, sample=not verify, on_error=on_error)
     runs = [run_of(place, found, group, reading) for place, found in surveys for group in found.groups]
@@ -123,7 +123,7 @@ def look_again(
     chosen = Group(layout, run.template)
     chosen.candidates = [c for c in everyone.candidates if c.name in wanted and still(layout, place.look, c)]
     chosen.aside = [aside for aside in everyone.aside if aside.candidate.name in wanted]
-    seen = examined(place, chosen, Reading(verify=True, needs=needs), owners_of(place, everyone))
+    seen = examined(place, chosen, Reading.of(needs, verify=True), owners_of(place, everyone))
     return {checkpoint.name: checkpoint for checkpoint in seen}, pointers
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, final, overload
 
 from holdfast.checkpoint import Checkpoint, Pointer, Run, Status
-from holdfast.policies.base import Needs
 from holdfast.scan.examine import NOT_VERIFIED, Examined, Reading, examine, set_aside
 from holdfast.scan.links import Owners, pointing
 from holdfast.scan.pace import each
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from holdfast.scan.survey import Group, Survey
     from holdfast.stores.base import Entry
 
-NAMES = Reading(verify=False, needs=Needs.NOTHING)
+NAMES = Reading(verify=False)
 
 
 class Place(NamedTuple):
@@ -122,7 +121,7 @@ def _newest(
 def newest_complete(layout: Layout, look: Look, candidates: Iterable[Candidate]) -> list[Candidate]:
     """The complete one with the highest step, verified from the highest step down. At most one."""
     for candidate in sorted(candidates, key=lambda c: (-1 if c.step is None else c.step, c.name), reverse=True):
-        seen = examine(layout, candidate, look, Reading(verify=True, needs=Needs.NOTHING)).checkpoint
+        seen = examine(layout, candidate, look, Reading(verify=True)).checkpoint
         if seen.status is Status.COMPLETE and still(layout, look, candidate):
             return [candidate]
     return []
@@ -130,7 +129,7 @@ def newest_complete(layout: Layout, look: Look, candidates: Iterable[Candidate])
 
 def still(layout: Layout, look: Look, candidate: Candidate) -> bool:
     """Is it still the layout's own, by what lies inside? Also if that cannot be read: being examined will say so."""
-    return recognises(layout, candidate, look) is not False
+    return recognises(layout, candidate, look.within(candidate.members)) is not False
 
 
 def _step_first(one: Checkpoint) -> tuple[int, float]:

@@ -26,8 +26,14 @@ class Reading(NamedTuple):
 
     verify: bool
     """Its files and its status."""
-    needs: Needs
-    """Which columns."""
+    times: bool = False
+    metrics: bool = False
+    sizes: bool = False
+
+    @classmethod
+    def of(cls, needs: Needs, *, verify: bool) -> Reading:
+        """What a policy needs, as plain truths: asked for each checkpoint."""
+        return cls(verify, Needs.TIMES in needs, Needs.METRICS in needs, Needs.SIZES in needs)
 
 
 class Examined(NamedTuple):
@@ -60,7 +66,7 @@ def _verified(layout: Layout, candidate: Candidate, look: Look, reading: Reading
         step=_step(layout, candidate, look),
         time=when,
         time_source=source,
-        metrics=layout.metrics(candidate, look) if Needs.METRICS in reading.needs else None,
+        metrics=layout.metrics(candidate, look) if reading.metrics else None,
         size=sum(entry.size for entry in content),
         shared=sum(entry.size for entry in content if entry.links > 1),
         status=finding.status,
@@ -76,15 +82,15 @@ def _verified(layout: Layout, candidate: Candidate, look: Look, reading: Reading
 
 def _glimpsed(layout: Layout, candidate: Candidate, look: Look, reading: Reading) -> Examined:
     when, source = _time(layout, candidate, look, reading)
-    sized = Needs.SIZES in reading.needs
+    content = look.files.values() if reading.sizes else ()
     return Examined(
         Checkpoint(
             name=candidate.name,
             step=_step(layout, candidate, look),
             time=when,
             time_source=source,
-            metrics=layout.metrics(candidate, look) if Needs.METRICS in reading.needs else None,
-            size=sum(entry.size for entry in look.files.values() if entry.kind is Kind.FILE) if sized else None,
+            metrics=layout.metrics(candidate, look) if reading.metrics else None,
+            size=sum(entry.size for entry in content if entry.kind is Kind.FILE) if reading.sizes else None,
             members=candidate.members,
             why=NOT_VERIFIED,
         )
@@ -99,11 +105,10 @@ def _time(
     layout: Layout, candidate: Candidate, look: Look, reading: Reading
 ) -> tuple[datetime.datetime | None, TimeSource]:
     """The recorded commit time; else the marker's modification time; else the newest file's."""
-    wanted = Needs.TIMES in reading.needs
-    recorded = layout.time(candidate, look) if wanted or (reading.verify and layout.time_with_status) else None
+    recorded = layout.time(candidate, look) if reading.times or (reading.verify and layout.time_with_status) else None
     if recorded is not None:
         return recorded, TimeSource.RECORDED
-    if not (wanted or reading.verify):
+    if not (reading.times or reading.verify):
         return None, TimeSource.NONE
     when = moment(_file_time(layout.marker(candidate, look), look, reading))
     return when, TimeSource.NONE if when is None else TimeSource.FILE
@@ -134,11 +139,9 @@ def fingerprint(files: Mapping[str, Entry]) -> str:
 
     A directory counts by its name alone: its own time changes when it is looked after, not only when it is written.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(files):
-        entry = files[path]
-        time_ns = 0 if entry.kind is Kind.DIR else entry.mtime_ns
-        digest.update(
-            f"{path}\0{int(entry.kind)}\0{entry.size}\0{time_ns}\0{entry.target}\0".encode(errors="surrogateescape")
-        )
-    return digest.hexdigest()
+    directory = Kind.DIR
+    told = [
+        f"{path}\0{kind:d}\0{size}\0{0 if kind is directory else mtime_ns}\0{target}\0"
+        for path, (_, kind, size, mtime_ns, _, target) in sorted(files.items())
+    ]
+    return hashlib.blake2b("".join(told).encode(errors="surrogateescape"), digest_size=16).hexdigest()

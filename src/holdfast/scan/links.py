@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
 class Owners:
     """Which checkpoint of a run is at a place? ``roots``: how the run's directory may be called in a link."""
 
-    def __init__(self, roots: Collection[str], candidates: Iterable[Candidate]) -> None:
+    def __init__(self, roots: Collection[str], candidates: Collection[Candidate]) -> None:
         self._roots = [posixpath.normpath(root) for root in roots]
-        self._members: Mapping[str, str] = {m: candidate.name for candidate in candidates for m in candidate.members}
+        self._candidates = candidates
+
+    @functools.cached_property
+    def _members(self) -> Mapping[str, str]:
+        return {member: candidate.name for candidate in self._candidates for member in candidate.members}
 
     def named(self, link: str, target: str) -> str:
         """The checkpoint that a link at ``link`` (a path in the run) leads to or into. Empty: none."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 OWN = ".holdfast"
 """How the names of Holdfast's own directories begin."""
+_REMEMBERED = 20_000
+"""Of so many candidates what was seen inside is kept for the next layout; of more it is read again."""
 ALIAS = "a checkpoint, but none of the series (best, last, without a number): protected"
 
 
@@ -80,6 +82,7 @@ class _Walk:
         self.sample = sample
         self.groups: list[Group] = []
         self.aliases: set[str] = set()
+        self._looks: dict[tuple[str, ...], Look] = {}
         self._doubts: dict[str, str] = {}
         self._problems: dict[str, str] = {}
         self._unreadable: list[tuple[Layout, Aside]] = []
@@ -114,7 +117,7 @@ class _Walk:
 
     def _ask(self, layout: Layout, candidates: Sequence[Candidate]) -> list[bool]:
         """Which of these are really the layout's? Remembers what could not be read, and what only looks so."""
-        answers = each(lambda candidate: recognises(layout, candidate, self.look), candidates)
+        answers = each(lambda candidate: recognises(layout, candidate, self._inside(candidate)), candidates)
         for candidate, answer in zip(candidates, answers, strict=True):
             if isinstance(answer, str):
                 self._unreadable.append((layout, Aside(candidate, answer)))
@@ -123,6 +126,15 @@ class _Walk:
                 for member in candidate.members:
                     self._doubts.setdefault(member, f"named like a checkpoint of {layout.title}")
         return [answer is True for answer in answers]
+
+    def _inside(self, candidate: Candidate) -> Look:
+        """The look into it: the same for every layout that asks, so that each directory is listed once."""
+        look = self._looks.get(candidate.members)
+        if look is None:
+            look = self.look.within(candidate.members)
+            if len(self._looks) < _REMEMBERED:
+                self._looks[candidate.members] = look
+        return look
 
     def why(self, entry: Entry) -> str:
         """Why is it none of a run's checkpoints?"""
@@ -148,9 +160,9 @@ class _Walk:
 
 
 def recognises(layout: Layout, candidate: Candidate, look: Look) -> bool | str:
-    """Is it the layout's own? Why it cannot be told, where it cannot be read."""
+    """Is it the layout's own? Why it cannot be told, where it cannot be read. ``look`` is into the candidate."""
     try:
-        return bool(layout.recognises(candidate, look.within(candidate.members)))
+        return bool(layout.recognises(candidate, look))
     except Exception as error:  # noqa: BLE001 - what one candidate holds must not end the scan of the others
         return f"cannot be read: {said(error)}"
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO}
+_NO_DIRECTORY = {errno.ENOTDIR, errno.ELOOP}
 _PRESENT = {errno.EEXIST, errno.ENOTEMPTY}
 
 
@@ -38,13 +39,12 @@ def translated(error: OSError, where: str) -> StoreError:
     return StoreError(said)
 
 
+_KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind.LINK}
+
+
 def kind_of(mode: int) -> Kind:
     """Which kind of entry has this ``st_mode``?"""
-    if modes.S_ISREG(mode):
-        return Kind.FILE
-    if modes.S_ISDIR(mode):
-        return Kind.DIR
-    return Kind.LINK if modes.S_ISLNK(mode) else Kind.OTHER
+    return _KINDS.get(modes.S_IFMT(mode), Kind.OTHER)
 
 
 def _named(found: list[os.DirEntry[str]]) -> Sequence[Entry]:
@@ -136,13 +136,20 @@ class LocalStore(Store):
     def list(self, path: str, *, stat: bool = False) -> Sequence[Entry]:
         """What lies directly in ``path``? See :meth:`Store.list`."""
         try:
-            with self._directory(checked(path)) as fd:
-                found = self.fs.scan(fd)
-                if not stat:
-                    return _named(found)
-                return [known for entry in found if (known := self._known(entry.name, fd)) is not None]
+            return self._inside(checked(path), stat=stat)
         except OSError as error:
             raise translated(error, self._where(path)) from error
+
+    def _inside(self, path: str, before: str = "", *, stat: bool = True) -> Sequence[Entry]:
+        """What lies directly in a directory, with ``before`` put before each name: one open, one listing."""
+        fd = self.fs.beneath(path or ".", DIRECTORY, dir_fd=self._base)
+        try:
+            found = self.fs.scan(fd)
+            if not stat:
+                return _named(found)
+            return [known for entry in found if (known := self._known(entry.name, fd, before)) is not None]
+        finally:
+            self.fs.close(fd)
 
     def _known(self, name: str, fd: int, before: str = "") -> Entry | None:
         try:
@@ -156,23 +163,20 @@ class LocalStore(Store):
 
     def tree(self, path: str, *, limit: int = 1_000_000) -> Sequence[Entry]:
         """What lies in ``path`` at any depth? See :meth:`Store.tree`."""
-        top = self.stat(path)
-        if top is None:
-            raise NotFoundError(f"{shown(self._where(path))}: nothing is there")
-        if top.kind is not Kind.DIR:
-            return [top]
         found: list[Entry] = []
         waiting = [""]
         try:
             while waiting:
                 before = waiting.pop()
-                with self._directory(f"{path}/{before}".strip("/")) as fd:
-                    inside = [self._known(entry.name, fd, before) for entry in self.fs.scan(fd)]
-                found += [entry for entry in inside if entry is not None]
-                waiting += [f"{entry.path}/" for entry in inside if entry is not None and entry.kind is Kind.DIR]
+                inside = self._inside(f"{path}/{before}".strip("/") if before else checked(path), before)
+                found += inside
+                waiting += [f"{entry.path}/" for entry in inside if entry.kind is Kind.DIR]
                 if len(found) > limit:
                     raise StoreError(f"{shown(self._where(path))}: more than {limit} entries")
         except OSError as error:
+            top = None if found or error.errno not in _NO_DIRECTORY else self.stat(path)
+            if top is not None and top.kind is not Kind.DIR:
+                return [top]
             raise translated(error, self._where(path)) from error
         return found
 
@@ -181,6 +185,8 @@ class LocalStore(Store):
         try:
             if not path:
                 return Entry("", Kind.DIR, 0, self.fs.fstat(self._base).st_mtime_ns)
+            if "/" not in path:
+                return self._known(checked(path), self._base)
             with self._parent(path) as (fd, name):
                 return self._known(name, fd)
         except OSError as error:
@@ -196,8 +202,9 @@ class LocalStore(Store):
                 info = self.fs.fstat(fd)
                 if not modes.S_ISREG(info.st_mode):
                     raise NotFoundError(f"{shown(self._where(path))}: not a regular file")
-                first = max(0, info.st_size + start) if start < 0 else start
-                return self._bytes(fd, first, min(limit, info.st_size - first))
+                size = info.st_size
+                first = start if start >= 0 else max(0, size + start)
+                return self._bytes(fd, first, min(limit, size - first))
             finally:
                 self.fs.close(fd)
         except OSError as error:

@@ -27,6 +27,7 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 """Flags for adding to a file."""
 
+_ENCODING = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _RENAME_EXCL = 4  # macOS sys/stdio.h
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
@@ -43,7 +44,7 @@ def _openat2() -> Callable[..., int] | None:
     if not sys.platform.startswith("linux"):
         return None
     call: Callable[..., int] = ctypes.CDLL(None, use_errno=True).syscall
-    handle = call(_OPENAT2, -100, b".", ctypes.byref(_how(DIRECTORY)), ctypes.sizeof(_How))
+    handle = call(_OPENAT2, -100, b".", *_how(DIRECTORY))
     if handle < 0:
         return None  # an old kernel, or a sandbox that does not know the call
     os.close(handle)
@@ -51,8 +52,9 @@ def _openat2() -> Callable[..., int] | None:
 
 
 @functools.cache
-def _how(flags: int) -> _How:
-    return _How(flags, 0, _BENEATH)
+def _how(flags: int) -> tuple[Any, int]:
+    """The last two arguments of openat2: where the structure is, and how large."""
+    return ctypes.byref(_How(flags, 0, _BENEATH)), ctypes.sizeof(_How)
 
 
 def _exclusive_rename() -> tuple[Callable[..., int], int] | None:
@@ -81,8 +83,9 @@ class Posix:
         call = _openat2()
         if call is None:
             return self._walk(path, flags, dir_fd)
-        where = os.fsencode(path)
-        while (fd := call(_OPENAT2, dir_fd, where, ctypes.byref(_how(flags)), ctypes.sizeof(_How))) < 0:
+        where = path.encode(*_ENCODING)
+        how, size = _how(flags)
+        while (fd := call(_OPENAT2, dir_fd, where, how, size)) < 0:
             code = ctypes.get_errno()
             if code != errno.EINTR:
                 raise OSError(code, os.strerror(code), path)
