@@ -118,7 +118,8 @@ def test_s2_clean_never_touches_the_newest(run):
 def test_s2_clean_never_touches_what_is_of_unknown_completeness(run):
     (run.path(200) / "_CHECKPOINT_METADATA").write_text("no JSON")
     run.set_age(run.path(200), 2 * DAY)
-    clean_partial(run.root, DAY)
+    report = clean_partial(run.root, DAY)
+    assert "200" not in {item.name for item in report.items}
     assert "200" in run.entries
     assert Trouble.UNKNOWN in {finding.kind for finding in check(run.root)}
 
@@ -128,6 +129,7 @@ def test_s12_clean_honours_pins_and_leases(run):
     with lease(run.root / ".tmpAb12xY"):
         report = clean_partial(run.root, DAY)
     assert {"300", ".tmpAb12xY"} == {item.name for item in report.of("skipped")}
+    assert not any("meanwhile" in item.why for item in report.items)  # seen before anything was moved
     assert {"300", ".tmpAb12xY"} < set(run.entries)
 
 

@@ -160,9 +160,10 @@ def test_s20_who_was_taken_over_drops_nothing_more(run, opened):
     assert len(run.steps) >= 2
 
 
-def test_s20_the_fence_a_move_of_who_was_taken_over_finds_no_destination(run, opened):
+@pytest.mark.parametrize("policy", ["latest(1)", "latest(3)"])
+def test_s20_the_fence_a_move_of_who_was_taken_over_finds_no_destination(run, opened, policy):
     """Even without looking: the batch that it moves into was renamed away."""
-    plan = run.plan("latest(1)")
+    plan = run.plan(policy)
 
     def take_over(call):
         held = next((run.state / "trash").glob("held-*"))
@@ -202,12 +203,11 @@ def test_s22_on_a_full_disk_the_lock_lies_beside_the_run_and_the_two_exclude_eac
                 pass
     with home(run.root, fs=Posix(), make=True) as other, locked(other), home(run.root, fs=full) as place:
         assert place.fd is not None
-    shutil.rmtree(run.state.parent)
+    shutil.rmtree(run.state)
     foreign_lock(run, age=5)
-    (run.state / "state.json").rename(run.state / "x.new")
-    (run.state / "lock-1").rename(run.root.parent / "lock")
+    run.state.rename(run.root.parent / "away")
     with home(run.root, fs=full, make=True) as place:
-        (run.root.parent / "lock").rename(run.state / "lock-1")
+        (run.root.parent / "away").rename(run.state)
         with pytest.raises(LockedError, match="eva@elsewhere"), locked(place):
             pass
 

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from holdfast.checkpoint import Pointer
+from holdfast.checkpoint import Pointer, Status
 from holdfast.errors import RefusedError, StoreError, UsageError
 from holdfast.prune import log, prune, trash
 from holdfast.scan import RunRef, look_again
@@ -101,6 +101,19 @@ def test_s2_what_is_partial_by_now_is_skipped(run):
     assert run.path(100).exists()
 
 
+def test_s2_what_is_partial_by_now_is_skipped_even_if_no_file_differs(run):
+    plan = run.plan()
+
+    def eyes(names):
+        found, pointers = look_again(RunRef(plan.root, plan.layout, plan.template), names)
+        marked = {
+            n: dataclasses.replace(c, status=Status.PARTIAL, why="torn") for n, c in found.items() if c.step == 100
+        }
+        return {**found, **marked}, pointers
+
+    assert [(100, "partial by now: torn")] == [(i.step, i.why) for i in prune(plan, eyes=eyes).of("skipped")]
+
+
 def test_s16_what_is_gone_already_is_no_failure(run):
     plan = run.plan()
     os.rename(run.path(100), run.root.parent / "elsewhere")
@@ -152,6 +165,28 @@ def test_s13_a_plan_without_a_look_inside_drops_nothing(run):
     blind = dataclasses.replace(plan, decisions=tuple(dataclasses.replace(d, fingerprint="") for d in plan.decisions))
     assert 3 == len(prune(blind).of("skipped"))
     assert 5 == len(run.steps)
+
+
+def test_s13_two_empty_fingerprints_are_not_the_same_checkpoint(run):
+    plan = run.plan()
+    blind = dataclasses.replace(plan, decisions=tuple(dataclasses.replace(d, fingerprint="") for d in plan.decisions))
+
+    def eyes(names):
+        found, pointers = look_again(RunRef(plan.root, plan.layout, plan.template), names)
+        return {n: dataclasses.replace(c, fingerprint="") for n, c in found.items()}, pointers
+
+    assert 3 == len(prune(blind, eyes=eyes).of("skipped"))
+    assert 5 == len(run.steps)
+
+
+def test_s10_what_is_no_checkpoint_any_more_is_skipped(dirs):
+    plan = dirs.save(100, 200, 300).plan("latest(1)")
+    for path in sorted(dirs.path(100).rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (dirs.path(100) / "notes.txt").write_text("mine")
+    report = prune(plan)
+    assert [("100", "no checkpoint any more")] == [(i.name, i.why) for i in report.of("skipped")]
+    assert "mine" == (dirs.path(100) / "notes.txt").read_text()
 
 
 def test_s13_a_plan_is_applied_once(run):
@@ -274,3 +309,13 @@ def test_the_journal_says_who_dropped_what_under_which_policy_and_why(run):
     assert {"latest(2)"} == {record["policy"] for record in intent}
     assert all(record["reasons"] and "@" in record["who"] and record["bytes"] for record in intent)
     assert {"pruned"} == {record["outcome"] for record in log(run.root) if record["event"] == "pruned"}
+
+
+def test_s14_moves_and_journal_are_on_the_disk_before_the_first_byte_is_freed(run):
+    """A power cut may not bring back a name whose bytes are gone."""
+    fs = Faults(watch={"rename", "fsync", "unlink"})
+    run.prune(fs=fs.posix, threads=1)
+    told = [(call.name, str(call.args[0])) for call in fs.calls]
+    moved = max(i for i, (name, what) in enumerate(told) if name == "rename" and what == run.name(300))
+    freed = next(i for i, (name, what) in enumerate(told) if i > moved and name == "unlink" and ".new" not in what)
+    assert ["fsync"] * 3 == [name for name, _ in told[moved + 1 : freed] if name == "fsync"]

@@ -35,7 +35,7 @@ def doubt(
     complete; then what it holds, unchanged since the plan, says enough.
     """
     if found is None:
-        return "gone already"
+        return "no checkpoint any more"
     if hold is not None:
         return holding.told(hold)
     if found.status is not Status.COMPLETE and not delisted:
