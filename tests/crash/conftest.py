@@ -11,6 +11,20 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+COUNTS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def counted(request):
+    """Tell a count: it stands in the summary of the whole run."""
+    return request.config.stash.setdefault(COUNTS, []).append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if counts := config.stash.get(COUNTS, []):
+        terminalreporter.section("crashes, failures and races that were tried")
+        for line in counts:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

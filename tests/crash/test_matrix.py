@@ -11,11 +11,11 @@ NEEDS = {"hf": "transformers", "tf": "tensorflow", "orbax": "orbax"}
 
 
 @pytest.fixture
-def matrix(real, fast_path, program):
+def matrix(real, fast_path, program, counted):
     def run(scenario, mode):
         pytest.importorskip(NEEDS[scenario.partition("-")[0]])
         found = program("matrix.py", scenario, mode, real, fast_path)
-        print(f"{scenario}, {mode}: {found['tried']} points tried")
+        counted(f"{scenario}, {mode}: {found['tried']} points tried")
         return found
 
     return run

@@ -42,8 +42,9 @@ def test_s20_s25_twenty_pruners_of_one_run_drop_each_checkpoint_once(fast_path, 
     assert sorted(f"model_{step}.safetensors" for step in (38, 39, 40)) == found["left"]
 
 
-def test_s18_ten_thousand_swaps_for_a_link_delete_nothing_elsewhere(fast_path, program):
+def test_s18_ten_thousand_swaps_for_a_link_delete_nothing_elsewhere(fast_path, program, counted):
     found = program("races.py", "swap", fast_path)
+    counted(f"link swaps while purging: {found['rounds']} rounds, {found['swapped']} swapped in time")
     assert found["rounds"] >= 10_000
     assert found["swapped"] > 0
     assert 20 == found["alive"]

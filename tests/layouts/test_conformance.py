@@ -170,7 +170,7 @@ HOSTILE = ["a" * 4000, "1" * 4000, "-" * 4000, "epoch=1-" * 500, "a=" * 2000, "a
 
 
 @each_layout
-def test_hostile_names_cost_no_time(layout):
+def test_s23_hostile_names_cost_no_time(layout):
     for kind in (Kind.FILE, Kind.DIR):
         for name in HOSTILE:
             for suffix in ("", ".ckpt", ".keras", ".pt", ".index"):
@@ -185,7 +185,7 @@ JSONS = [b"[" * 100_000, b"{}", b"[]", b"null", b"NaN", b'"x"', b"1e999", b'{"st
 
 
 @each
-def test_hostile_json_in_any_file_raises_nothing(sample):
+def test_s23_hostile_json_in_any_file_raises_nothing(sample):
     for path in sample.files:
         if isinstance(sample.files[path], bytes):
             for data in JSONS:
@@ -213,7 +213,7 @@ class Bomb:
 
 
 @each
-def test_a_pickle_in_any_place_is_never_executed(sample, torch_bytes):
+def test_s23_a_pickle_in_any_place_is_never_executed(sample, torch_bytes):
     bombs = [pickle.dumps(Bomb(), protocol) for protocol in (0, 2, 4)]
     zipped = torch_bytes(
         {"epoch": Bomb(), "global_step": Bomb(), "optimizer": Bomb(), "pytorch-lightning_version": "1"}

@@ -118,7 +118,7 @@ def test_what_is_no_safetensors_header_is_partial(data):
     assert status(integrity.safetensors, data) == "partial"
 
 
-def test_a_header_beyond_the_bound_is_not_read(real):
+def test_s23_a_header_beyond_the_bound_is_not_read(real):
     size = integrity.MAX_HEADER + 1
     assert status(integrity.safetensors, size.to_bytes(8, "little") + b" " * size) == "unknown"
 
@@ -209,7 +209,7 @@ def test_no_bytes_make_the_reader_of_opcodes_fail(data):
     opcodes.names_in_metadata(look_at(data), "f")
 
 
-def test_a_pickle_of_endless_operations_is_given_up():
+def test_s23_a_pickle_of_endless_operations_is_given_up():
     assert sum(1 for _ in opcodes.operations(b"(" * 10**6)) == opcodes.MAX_OPS
 
 
