@@ -33,6 +33,14 @@ def test_s24_bytes_predicted_are_bytes_freed(run):
     assert plan.bytes_to_free == prune(plan).freed > 0
 
 
+def test_s19_s24_bytes_with_other_hard_links_are_said_to_be_an_upper_bound_and_their_files_stay(run):
+    inside = run.path(100) if run.kind == "file" else run.path(100) / "default/d/0000"
+    os.link(inside, run.root.parent / "linked")
+    kept = (run.root.parent / "linked").read_bytes()
+    assert any("other hard links" in warning for warning in run.prune().warnings)
+    assert kept == (run.root.parent / "linked").read_bytes()
+
+
 def test_s24_with_a_grace_nothing_is_freed_and_the_report_says_what_waits(run):
     plan = run.plan()
     report = prune(plan, grace=WEEK)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from holdfast.errors import NotFoundError
-from holdfast.prune import log, pin, recover, trash, undo
+from holdfast.prune import holds, lease, log, pin, recover, trash, undo
 from holdfast.prune.batch import State, places
 from holdfast.prune.state import home
 from holdfast.stores.faults import Faults
@@ -140,3 +140,30 @@ def test_what_was_being_dropped_in_place_and_is_written_to_again_is_left(half_fr
     (told,) = recover(half_freed.root)
     assert "written to since" in told
     assert half_freed.path(100).exists()
+
+
+# What killed processes leave in the state ---------------------------------------------------------------------------
+
+
+def test_half_written_files_and_long_lapsed_leases_are_swept_up(world):
+    world.save(100, 200)
+    for name in (100, 200):
+        lease(world.path(name), ttl=30 * 86400 if name == 200 else 60).__enter__()
+    (world.state / "lock-abc.new").touch()
+    (world.state / "pins").mkdir()
+    (world.state / "pins/.abc.new").touch()
+    (world.state / ".young.new").touch()
+    for path in [*world.state.glob("lock-*.new"), *world.state.glob("*/*")]:
+        world.set_age(path, dt.timedelta(days=5))
+    recover(world.root)
+    assert [world.name(200)] == [hold.name for hold in holds(world.root, now=world.now)]
+    assert [".young.new"] == sorted(path.name for path in world.state.rglob("*.new"))
+    assert 1 == len(list((world.state / "leases").iterdir()))
+
+
+def test_locks_beside_the_run_are_swept_up_once_the_disk_has_room(world):
+    full = Faults(0, OSError(28, "No space left on device"), watch={"mkdir"}, again=True)
+    world.save(100, 200, 300).prune("latest(1)", fs=full.posix)
+    assert 1 == len(world.beside)
+    world.save(400).prune("latest(1)")
+    assert [] == world.beside

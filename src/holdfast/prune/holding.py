@@ -85,9 +85,17 @@ def _pins(place: Home) -> Iterator[Hold]:
 
 def _leases(place: Home) -> Iterator[Hold]:
     for path, found, about in _files(place, LEASES):
-        silence = _seconds(place, path, found, "ttl") + _seconds(place, path, found, "grace")
-        until = datetime.fromtimestamp(about.st_mtime_ns / 1e9, UTC) + timedelta(seconds=silence)
-        yield _hold(place, path, found, "lease", until)
+        yield _hold(place, path, found, "lease", _lapses(place, path, found, about))
+
+
+def _lapses(place: Home, path: str, found: dict[str, Any], about: os.stat_result) -> datetime:
+    silence = _seconds(place, path, found, "ttl") + _seconds(place, path, found, "grace")
+    return datetime.fromtimestamp(about.st_mtime_ns / 1e9, UTC) + timedelta(seconds=silence)
+
+
+def lapsed(place: Home, before: datetime) -> list[str]:
+    """Which files are those of leases that lapsed before then?"""
+    return [path for path, found, about in _files(place, LEASES) if _lapses(place, path, found, about) < before]
 
 
 def _hold(place: Home, path: str, found: dict[str, Any], kind: str, until: datetime | None) -> Hold:

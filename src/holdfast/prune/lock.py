@@ -202,6 +202,15 @@ def _check_other_place(home: Home, lock: Lock) -> None:
             found = _top(home.fs, stack.enter_context(files.opened(home.fs, home.where)), "lock-")
     if found is not None and not found.released and not found.stale_by(lock.time_ns):
         raise LockedError(found.told)
+    if home.fd is not None and found is not None:
+        _sweep_beside(home)
+
+
+def _sweep_beside(home: Home) -> None:
+    """Remove the locks that lie beside the run since its disk was full: whoever comes now sees the one held here."""
+    for name in files.names(home.fs, ".", home.parent_fd):
+        if name.startswith(_beside(home)):
+            files.remove(home.fs, name, home.parent_fd)
 
 
 def _top(fs: Posix, fd: int, prefix: str) -> _Seen | None:

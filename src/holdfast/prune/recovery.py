@@ -7,11 +7,12 @@ undo that was stopped is finished. Nothing is freed here.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from holdfast.errors import FormatError
 from holdfast.prune import batch as batches
-from holdfast.prune import beside, holding, inplace, journal, move
+from holdfast.prune import beside, files, holding, inplace, journal, move
 from holdfast.prune.batch import State
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from holdfast.checkpoint import Hold
     from holdfast.prune.batch import Place, Unit
     from holdfast.prune.state import Home
+
+
+OLD = timedelta(days=2)
+"""A half-written file or a lapsed lease that is older than this is nobody's any more."""
 
 
 def recover(home: Home, now: datetime) -> list[str]:
@@ -35,7 +40,21 @@ def recover(home: Home, now: datetime) -> list[str]:
         told += _finish_undo(home, place)
     if told:
         journal.append(home, "recovered", [{"what": one} for one in told])
+    _sweep(home, now)
     return told
+
+
+def _sweep(home: Home, now: datetime) -> None:
+    """Remove what processes that were killed left in the state: half-written files, and leases that lapsed long ago."""
+    if home.fd is None:
+        return
+    spare = holding.lapsed(home, now - OLD)
+    for folder in ("", f"{holding.PINS}/", f"{holding.LEASES}/"):
+        spare += [f"{folder}{name}" for name in files.names(home.fs, folder or ".", home.fd) if name.endswith(".new")]
+    for path in spare:
+        about = files.here(home.fs, path, home.fd)
+        if about is not None and now.timestamp() - about.st_mtime > OLD.total_seconds():
+            files.remove(home.fs, path, home.fd)
 
 
 def _settled(home: Home, place: Place, held: Mapping[str, Hold]) -> list[str]:

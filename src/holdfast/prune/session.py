@@ -22,6 +22,7 @@ from holdfast.prune.waiting import total
 from holdfast.scan import RunRef, look_again
 from holdfast.stores.local import LocalStore
 from holdfast.stores.posix import Posix
+from holdfast.units import format_size
 
 if TYPE_CHECKING:
     import os
@@ -149,7 +150,13 @@ def _drop(plan: Plan, home: Home, lock: Lock, intent: Intent, eyes: Eyes, tell: 
     doomed = [_doomed(plan, decision, home if intent.in_place else None) for decision in reversed(plan.dropped)]
     doubts = functools.partial(look.doubts, plan, eyes=eyes, home=home, now=intent.now)
     done = drops.drop(home, lock, intent, doomed, doubts, tell)
-    return dataclasses.replace(done, warnings=(*told, *done.warnings))
+    return dataclasses.replace(done, warnings=(*told, *done.warnings, *_bound(plan, done)))
+
+
+def _bound(plan: Plan, done: Dropped) -> list[str]:
+    """What must be said of the bytes if some lie in files that have other names as well?"""
+    shared = sum(plan[item.name].shared for item in done.items if item.outcome is Done.PRUNED)
+    return [f"up to {format_size(shared)} of it stay: in files that have other hard links"] if shared else []
 
 
 def _doomed(plan: Plan, decision: Decision, home: Home | None) -> Doomed:
