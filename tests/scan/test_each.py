@@ -32,3 +32,16 @@ def test_what_computes_is_done_by_one_thread():
 
     each(compute, range(200))
     assert {threading.get_ident()} == seen
+
+
+def test_a_few_that_wait_make_no_threads():
+    seen = set()
+
+    def preempted(n):
+        seen.add(threading.get_ident())
+        if n % 8 == 0:
+            time.sleep(0.02)
+        return sum(range(n * 50))
+
+    each(preempted, range(200))
+    assert {threading.get_ident()} == seen

@@ -124,6 +124,20 @@ def test_a_scan_for_names_opens_no_file(orbax, in_memory):
     assert len(counting.paths("list")) <= 5
 
 
+def test_each_directory_is_listed_once_however_many_layouts_ask(in_memory):
+    files = {f"step_{n}/{name}": b"x" for n in range(5) for name in (".metadata", "__0_0.distcp")}
+    counting = CountingStore(in_memory(files))
+    assert {"dcp"} == {run.layout for run in [scan(store=counting)]}
+    assert {1} == {counting.calls["list", f"step_{n}"] for n in range(5)}
+
+
+def test_what_is_known_to_be_absent_is_not_asked_for(in_memory):
+    files = {f"checkpoint-{n}/{name}": b"{}" for n in range(3) for name in ("trainer_state.json", "model.safetensors")}
+    counting = CountingStore(in_memory(files))
+    assert "hf" == scan(store=counting).layout
+    assert not any(path.endswith("training_args.bin") for path in counting.paths("read"))
+
+
 def test_a_policy_of_steps_opens_no_metric_file_and_no_time_file(orbax, in_memory):
     from holdfast.policies.language import parse
 

@@ -111,7 +111,7 @@ class Look:
     def list(self, path: str = "") -> Sequence[Entry]:
         """The entries directly in ``path`` (names relative to it); empty if it is not there. Listed once."""
         if path not in self._listed:
-            self._listed[path] = self._children[path] if self._knows(path) else self._list(path)
+            self._listed[path] = self._children.get(path, []) if self._knows(path) else self._list(path)
         return self._listed[path]
 
     def _list(self, path: str) -> Sequence[Entry]:
@@ -121,8 +121,8 @@ class Look:
             return []
 
     def _knows(self, path: str) -> bool:
-        """Is that directory among the files that were read already?"""
-        return "files" in self.__dict__ and path in self._children
+        """Is it among what was read already?"""
+        return "files" in self.__dict__ and path in self.files
 
     @functools.cached_property
     def _children(self) -> Mapping[str, Sequence[Entry]]:
@@ -144,7 +144,9 @@ class Look:
         self._listed[path] = entries
 
     def read(self, path: str, *, start: int = 0, limit: int = 1 << 20) -> bytes | None:
-        """At most ``limit`` bytes; None if there is no such file."""
+        """At most ``limit`` bytes; None if there is no such file (not asked for again, if ``files`` has none)."""
+        if "files" in self.__dict__ and path not in self.files and path.partition("/")[0] in self.members:
+            return None
         try:
             return self.store.read(self._at(path), start=start, limit=limit)
         except NotFoundError:

@@ -8,6 +8,7 @@ without a file is not there, and a move of many names is not one step.
 
 from __future__ import annotations
 
+import bisect
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple, final
@@ -51,6 +52,8 @@ class MemoryStore(Store):
         self._clock = clock
         self._lock = threading.RLock()
         self._nodes: dict[str, _Node] = {}
+        self._order: list[str] = []
+        """The paths, sorted: what lies below one follows it."""
         for path, data in (files or {}).items():
             self.write(path, data)
 
@@ -63,7 +66,7 @@ class MemoryStore(Store):
         """Put a symbolic link there, for tests of what follows none."""
         with self._lock:
             self._make(_parents(checked(path)))
-            self._nodes[path] = _Node(Kind.LINK, b"", self._clock(), target)
+            self._put(path, _Node(Kind.LINK, b"", self._clock(), target))
 
     def touch(self, path: str, mtime_ns: int) -> None:
         """Set a modification time."""
@@ -76,7 +79,16 @@ class MemoryStore(Store):
             if there is not None and there.kind is not Kind.DIR:
                 raise StoreError(f"{shown(path)}: is a file, so nothing can lie in it")
             if there is None and self.facts.directories:
-                self._nodes[path] = _Node(Kind.DIR, b"", self._clock())
+                self._put(path, _Node(Kind.DIR, b"", self._clock()))
+
+    def _put(self, path: str, node: _Node) -> None:
+        if path not in self._nodes:
+            bisect.insort(self._order, path)
+        self._nodes[path] = node
+
+    def _take(self, path: str) -> _Node:
+        del self._order[bisect.bisect_left(self._order, path)]
+        return self._nodes.pop(path)
 
     def _node(self, path: str) -> _Node | None:
         if path in self._nodes:
@@ -87,7 +99,16 @@ class MemoryStore(Store):
     def _below(self, path: str) -> Iterator[tuple[str, _Node]]:
         """All at any depth below it, by path relative to it."""
         start = f"{path}/" if path else ""
-        return ((name[len(start) :], node) for name, node in self._nodes.items() if name.startswith(start))
+        for at in range(bisect.bisect_left(self._order, start), len(self._order)):
+            name = self._order[at]
+            if not name.startswith(start):
+                return
+            yield name[len(start) :], self._nodes[name]
+
+    def _all_of(self, path: str) -> list[str]:
+        """It and all below it."""
+        below = [f"{path}/{name}" for name, _ in self._below(path)]
+        return [path, *below] if path in self._nodes else below
 
     def _there(self, path: str) -> _Node:
         node = self._node(checked(path))
@@ -143,7 +164,7 @@ class MemoryStore(Store):
             if there is not None and (there.kind is Kind.DIR or not replace):
                 raise ExistsError(f"{shown(path)}: something is there already")
             self._make(_parents(path))
-            self._nodes[path] = _Node(Kind.FILE, bytes(data), self._clock())
+            self._put(path, _Node(Kind.FILE, bytes(data), self._clock()))
 
     def move(self, source: str, target: str) -> None:
         """Give it another name, never over something. See :meth:`Store.move`."""
@@ -155,9 +176,8 @@ class MemoryStore(Store):
                 raise StoreError(f"{shown(source)}: cannot be moved into itself")
             if self.facts.directories and self._there(target.rpartition("/")[0]).kind is not Kind.DIR:
                 raise NotFoundError(f"{shown(target)}: what is to hold it is no directory")
-            moved = [path for path in self._nodes if f"{path}/".startswith(f"{source}/")]
-            for path in moved:
-                self._nodes[target + path[len(source) :]] = self._nodes.pop(path)
+            for path in self._all_of(source):
+                self._put(target + path[len(source) :], self._take(path))
 
     def delete(self, paths: Iterable[str]) -> dict[str, StoreError]:
         """Remove these. See :meth:`Store.delete`."""
@@ -169,8 +189,8 @@ class MemoryStore(Store):
                 failed[path] = error
                 continue
             with self._lock:
-                for name in [name for name in self._nodes if f"{name}/".startswith(f"{path}/")]:
-                    del self._nodes[name]
+                for name in self._all_of(path):
+                    self._take(name)
         return failed
 
     @staticmethod
