@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SCHEMA = "holdfast.plan/1"
 COPIED = timedelta(seconds=60)
 """File times that all lie within this tell of a copy, not of training."""
+_ROUNDING = 1e-6
+"""29 % of 100 are 29, though 0.29 * 100 is less in binary."""
 
 
 class Outcome(enum.StrEnum):
@@ -412,15 +414,21 @@ def _over(limit: float | None, decisions: Sequence[Decision]) -> str:
     """Why the plan exceeds its drop limit; empty: it does not."""
     if limit is None:
         return ""
-    if isinstance(limit, bool) or not math.isfinite(limit) or limit < 0 or (limit > 1 and limit != int(limit)):
+    if not _is_limit(limit):
         raise UsageError(f"drop_limit={limit!r}: give a whole number of checkpoints (20) or a share from 0.0 to 1.0")
     dropped = sum(d.outcome is Outcome.DROP for d in decisions)
     counted = sum(d.outcome is not Outcome.SET_ASIDE for d in decisions)
     share = isinstance(limit, float) and limit <= 1
-    if dropped <= (limit * counted if share else limit):
+    if dropped <= (limit * counted + _ROUNDING if share else limit):
         return ""
     allowed = f"{limit:.0%} of {counted}" if share else f"{limit:g}"
     return f"it would drop {dropped} checkpoints; the drop limit is {allowed}"
+
+
+def _is_limit(limit: float) -> bool:
+    if isinstance(limit, int):
+        return limit >= 0 and not isinstance(limit, bool)
+    return limit >= 0 and (limit <= 1 or limit.is_integer())
 
 
 # JSON ------------------------------------------------------------------------------------------------------------

@@ -6,20 +6,23 @@ column is the step and which are the metrics.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from holdfast.checkpoint import Run
 
 LIMIT = 256 << 20
 """A log larger than this is refused."""
+_EXACT = 1 << 53
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,13 +45,19 @@ class Sidecar:
     def by_step(self, data: bytes) -> dict[int, dict[str, float]]:
         """What was logged at each step? Where a step was logged again, the later value of each metric counts."""
         found: dict[int, dict[str, float]] = {}
-        for row in _rows(data.decode("utf-8", "replace")):
+        for row in self._rows(data.decode("utf-8-sig", "replace")):
             step = _whole(row.get(self.step))
             if step is not None:
                 found.setdefault(step, {}).update(self._numbers(row))
         if not found:
             raise UsageError(f"--metrics {self.file}: no line has a whole number in the column {self.step!r}")
         return found
+
+    def _rows(self, text: str) -> Iterator[Mapping[str, Any]]:
+        try:
+            yield from _json_lines(text) if text.lstrip().startswith("{") else csv.DictReader(io.StringIO(text))
+        except csv.Error as cause:
+            raise UsageError(f"--metrics {self.file} cannot be read as CSV: {cause}") from cause
 
     def _numbers(self, row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         for name, value in row.items():
@@ -67,19 +76,17 @@ class Sidecar:
         return dataclasses.replace(run, checkpoints=tuple(checkpoints))
 
 
-def _rows(text: str) -> Iterable[Mapping[str, Any]]:
-    return _json_lines(text) if text.lstrip().startswith("{") else csv.DictReader(text.splitlines())
-
-
 def _json_lines(text: str) -> Iterator[dict[str, Any]]:
-    """A line that is cut short, as a crash leaves it, is passed over."""
-    for line in text.splitlines():
+    """A line that is cut short, as a crash leaves it, is passed over. Only a newline ends a line, as in JSON lines."""
+    for line in text.split("\n"):
         try:
             row = json.loads(line)
+            if isinstance(row, dict):
+                row = dict(_flat(row))
         except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
-            yield dict(_flat(row))
+            yield row
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -100,5 +107,9 @@ def _float(value: object) -> float | None:
 
 
 def _whole(value: object) -> int | None:
+    """Which whole number is it, exactly? A step beyond 2^53 has neighbours that a float cannot tell from it."""
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            return int(value)
     number = _float(value)
-    return int(number) if number is not None and number.is_integer() else None
+    return int(number) if number is not None and number.is_integer() and abs(number) < _EXACT else None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 
 import pytest
@@ -280,6 +281,29 @@ def test_all_runs_are_pruned_each_on_its_own(tmp_path, make_run, holdfast):
     said = holdfast("prune", tmp_path / "runs", "latest(2)", "--all-runs", "--yes")
     assert said.code == 0
     assert [[300, 400]] * 2 == [steps(tmp_path / "runs" / n) for n in ("a", "b")]
+
+
+def test_a_directory_that_is_empty_text_is_not_the_one_where_one_works(run, holdfast, monkeypatch):
+    monkeypatch.chdir(run)
+    said = holdfast("prune", "", "latest(3)", "--yes")
+    assert (2, True, 10) == (said.code, "DIR is empty" in said.err, len(steps(run)))
+
+
+@pytest.mark.parametrize("chosen", [("--template", "step_{step}.safetensors"), ("--layout", "series")])
+def test_all_runs_are_those_that_are_chosen(chosen, tmp_path, make_run, real, holdfast):
+    run = make_run(tmp_path / "runs" / "a", steps=range(100, 500, 100))
+    other = tmp_path / "runs" / "orbax"
+    shutil.copytree(real / "orbax_v0" / "default", other)
+    before = sorted(p.name for p in other.iterdir())
+    said = holdfast("prune", tmp_path / "runs", "latest(2)", "--all-runs", "--yes", "--min-age", "0s", *chosen)
+    assert (said.code, [300, 400]) == (0, steps(run))
+    assert before == sorted(p.name for p in other.iterdir())
+
+
+def test_a_pipe_in_place_of_metrics_is_refused_not_waited_for(run, holdfast):
+    os.mkfifo(run / "pipe")
+    said = holdfast("plan", run, "latest(2)", "--metrics", "pipe")
+    assert (2, True) == (said.code, "is no file" in said.err)
 
 
 def test_a_run_over_the_drop_limit_is_refused_and_the_others_go_on(tmp_path, make_run, holdfast):

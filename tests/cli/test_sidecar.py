@@ -56,3 +56,25 @@ def test_metrics_are_added_to_those_that_are_there():
     )
     attached = Sidecar("m").attach(run, b'{"step": 1, "y": 2}')
     assert [c.metrics for c in attached.checkpoints] == [{"x": 1, "y": 2.0}, None]
+
+
+def test_steps_that_a_float_cannot_tell_apart_are_told_apart():
+    data = b'{"step": 9007199254740993, "a": 1}'
+    assert Sidecar("m").by_step(data) == Sidecar("m").by_step(b"step,a\n9007199254740993,1") == {2**53 + 1: {"a": 1.0}}
+    with pytest.raises(UsageError, match="whole number"):
+        Sidecar("m").by_step(b"step,a\n9007199254740993.0,1")
+
+
+def test_only_a_newline_ends_a_line():
+    data = '{"step": 1, "note": "a\u2028b", "a": 1}\n{"step": 2, "a": 2}'.encode()
+    assert Sidecar("m").by_step(data) == {1: {"a": 1.0}, 2: {"a": 2.0}}
+
+
+@pytest.mark.parametrize("data", [b"step,a\r\n1,2\r\n", b'{"step": 1, "a": 2}\n'])
+def test_a_byte_order_mark_is_no_part_of_the_first_name(data):
+    assert Sidecar("m").by_step(b"\xef\xbb\xbf" + data) == {1: {"a": 2.0}}
+
+
+def test_a_cell_that_is_too_long_is_refused():
+    with pytest.raises(UsageError, match="cannot be read as CSV"):
+        Sidecar("m").by_step(b"step,a\n1," + b"x" * 200_000)

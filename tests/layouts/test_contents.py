@@ -30,7 +30,10 @@ def test_lightning_metrics_are_the_pairs_of_the_name_also_with_a_slash(real, cla
     ("name", "template", "step"),
     [("epoch=1-step=8-v2.ckpt", "epoch={epoch}-step={step}.ckpt", 8), ("step=5-val_loss=-0.5e-3.ckpt", "step={step}-val_loss={val_loss}.ckpt", 5),
      ("x-epoch=3-val_loss=nan.ckpt", "x-epoch={epoch}-val_loss={val_loss}.ckpt", None), ("step00000004.ckpt", "step{step}.ckpt", 4),
-     ("03-0.50.ckpt", "{number}-{number}.ckpt", None), ("hpc_ckpt_3.ckpt", "hpc_ckpt_{number}.ckpt", None)],
+     ("03-0.50.ckpt", "{number}-{number}.ckpt", None), ("hpc_ckpt_3.ckpt", "hpc_ckpt_{number}.ckpt", None),
+     ("epoch=0-step=nan.ckpt", "epoch={epoch}-step={step}.ckpt", None), ("step=inf.ckpt", "step={step}.ckpt", None),
+     ("step=1e999.ckpt", "step={step}.ckpt", None), ("step=1.5.ckpt", "step={step}.ckpt", None),
+     ("step=9007199254740993.ckpt", "step={step}.ckpt", 2**53 + 1), ("step=99999999999999999999.ckpt", "step={step}.ckpt", None)],
 )  # fmt: skip
 def test_lightning_names_say_series_and_step(name, template, step):
     from holdfast.layouts.registry import layout

@@ -213,7 +213,14 @@ def test_a_plan_over_its_drop_limit_carries_a_refusal_s17(limit, over, make_run,
     assert bool(made.refusal) is over
 
 
-@pytest.mark.parametrize("limit", [-1, 1.5, float("nan"), True])
+@pytest.mark.parametrize(("limit", "count"), [(10**400, 2), (0.29, 100), (0.07, 100), (0.57, 100)])
+def test_a_drop_limit_is_exact_and_may_be_large_s17(limit, count, make_run, now):
+    share = round(limit * count) if limit < 1 else 1
+    made = plan(make_run(*range(1, count + 1)), f"latest({count - share})", now=now, drop_limit=limit)
+    assert (len(made.dropped), made.refusal) == (share, "")
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, float("nan"), float("inf"), True])
 def test_a_drop_limit_that_makes_no_sense_is_refused_s17(limit, make_run, now):
     with pytest.raises(UsageError, match="drop_limit"):
         plan(make_run(1), "latest(1)", now=now, drop_limit=limit)

@@ -119,8 +119,18 @@ def _as_it_comes(parameter: Any, checked: Any, context: Any, value: Any) -> Any:
     if parameter.required and value in (None, (), []):
         return checked(context, value)  # says that it is missing, in Typer's words
     many = parameter.nargs == -1 or getattr(parameter, "multiple", False)
+    _check_given(parameter, context, value)
     taken = (value or ()) if many else value
     return parameter.callback(context, parameter, taken) if parameter.callback else taken
+
+
+def _check_given(parameter: Any, context: Any, value: Any) -> None:  # noqa: ANN401 - Typer's own
+    """``UsageError`` for a value that is empty: a shell's variable that is not set must not choose what is dropped."""
+    blank = isinstance(value, str) and not value.strip()
+    source = context.get_parameter_source(parameter.name)
+    if blank and source is not None and source.name == "COMMANDLINE":
+        shown = parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar or parameter.name
+        raise UsageError(f"{shown} is empty: give a value (is a variable of the shell not set?), or leave it out")
 
 
 class Commands(Plainly, TyperGroup):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.cli.answer import PARTIAL, Answer, show
 from holdfast.cli.work import duration, plan_of, with_metrics
-from holdfast.errors import HoldfastError, NotFoundError, RefusedError
+from holdfast.errors import HoldfastError, NotFoundError, RefusedError, UsageError
 from holdfast.report.outcome import Unit, pruned, runs
 from holdfast.report.timeline import timeline
 from holdfast.report.words import count, total
@@ -144,10 +144,25 @@ def units_below(directory: str, policy: PreservationPolicy, look: Look, care: Ca
 
     limited = dataclasses.replace(care, max_drop=care.max_drop or DEFAULT_SHARE)
     unread: list[Unit] = []
+    _check_chosen(look)
     found = find_runs(directory, on_error=lambda path, error: unread.append(Unit(name=path, error=error)))
+    found = [run for run in found if look.layout in {"", run.layout} and look.template in {"", run.template}]
     if not (found or unread):
-        raise NotFoundError(f"no run was found in or below {directory}; `holdfast layouts` lists what is recognised")
+        which = " as chosen by --layout and --template" if look.layout or look.template else ""
+        raise NotFoundError(
+            f"no run{which} was found in or below {directory}; `holdfast layouts` lists what is recognised"
+        )
     return [*(_unit(run, policy, look, limited, state) for run in found), *unread]
+
+
+def _check_chosen(look: Look) -> None:
+    """``UsageError`` where what chooses a run cannot choose among several."""
+    if look.pattern:
+        raise UsageError("--pattern names the files of one run: leave out --all-runs, and give each run's directory")
+    if look.layout:
+        from holdfast.layouts import registry
+
+        registry.layout(look.layout)
 
 
 def _unit(run: Run, policy: PreservationPolicy, look: Look, care: Care, state: State) -> Unit:

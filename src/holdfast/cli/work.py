@@ -61,8 +61,11 @@ def with_metrics(run: Run, look: Look) -> Run:
     from holdfast import sidecar
 
     spec = sidecar.Sidecar.parse(look.metrics)
+    path = Path(run.root) / spec.file
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise UsageError(f"--metrics {look.metrics}: {spec.file} is no file, in {run.root}")
     try:
-        with (Path(run.root) / spec.file).open("rb") as file:
+        with path.open("rb") as file:
             data = file.read(sidecar.LIMIT + 1)
     except OSError as error:
         raise UsageError(f"--metrics {look.metrics}: {spec.file}: {error.strerror}, in {run.root}") from error
@@ -112,9 +115,12 @@ def drop_limit(text: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text[:-1]) / 100 if text.endswith("%") else int(text)
+        limit = float(text[:-1]) / 100 if text.endswith("%") else int(text)
     except ValueError:
-        raise UsageError(f"--max-drop {text}: give a number of checkpoints (20) or a share (50%)") from None
+        limit = -1
+    if not limit >= 0 or (text.endswith("%") and limit > 1):
+        raise UsageError(f"--max-drop {text}: give a number of checkpoints (20) or a share up to 100% (50%)")
+    return limit
 
 
 def chosen(plan: Plan, wanted: str) -> Decision:

@@ -29,6 +29,7 @@ PAIR = re.compile(r"([A-Za-z_][\w/.]{0,99})=([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]
 SPLIT = re.compile(r".*\b(?:epoch|step)=\d+(?:-[^=]*)?-[A-Za-z_][\w.]*")
 """A metric's name with ``/`` makes a directory: ``m-epoch=0-val`` of ``m-epoch=0-val/acc=0.100.ckpt``."""
 _NUMBER = re.compile(r"(?<![A-Za-z\d])\d+(?:\.\d+)?")
+_STEP = re.compile(r"\d{1,18}", re.ASCII)
 _HEAD = 4 << 20
 _TAG = "checkpoint"
 """The tag under which Lightning lets DeepSpeed save, in a directory of its own."""
@@ -43,11 +44,16 @@ def template_of(stem: str) -> tuple[str, int | None]:
     """Which series does a stem belong to, and which step does it carry?"""
     found = pairs(stem)
     if found:
-        step = found.get("step")
-        return PAIR.sub(lambda match: f"{match[1]}={{{match[1]}}}", stem), None if step is None else int(step)
+        return PAIR.sub(lambda match: f"{match[1]}={{{match[1]}}}", stem), _step_of(stem)
     read = names.read(stem)
     several = read.step is None or "{step}" not in read.template
     return (_NUMBER.sub("{number}", stem), None) if several else (read.template, read.step)
+
+
+def _step_of(stem: str) -> int | None:
+    """Which step does the pair ``step=`` carry? None for ``nan``, a fraction, or more digits than a step has."""
+    text = dict(PAIR.findall(stem)).get("step", "")
+    return int(text) if _STEP.fullmatch(text) else None
 
 
 @final
