@@ -51,7 +51,7 @@ class LatestN(Rule):
             put(self, n=whole(self.n, "latest: n", "None or latest() keeps all", least=0))
 
     def _facts(self) -> Facts:
-        void = "latest(0) keeps none; write latest(3) for the last three, latest() for all"
+        void = "it keeps none; write latest(3) for the last three, latest() for all"
         return Facts(void=void if self.n == 0 else "", total=self.n is None)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments

@@ -32,7 +32,7 @@ class CustomSteps(Rule):
         put(self, steps=_sorted_steps(self.steps))
 
     def _facts(self) -> Facts:
-        void = "" if self.steps else "at() names no step; write at(500, 1500)"
+        void = "" if self.steps else "it names no step; write at(500, 1500)"
         return Facts(is_filter=True, void=void)
 
     def _mask(self, history: History, context: object) -> Mask:  # noqa: ARG002 - the seam's arguments

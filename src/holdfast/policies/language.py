@@ -179,7 +179,7 @@ class _Reader:
                 raise self._error(f"{word}: write None, True or False as Python does", node)
             case ast.Name(id=word):
                 raise self._error(f'{word} is no value: put a text in quotes, "{word}"', node)
-        raise self._error("an argument is a number, a text in quotes, or None", node)
+        raise self._error('an argument is a number, a text in quotes ("eval/loss"), or None', node)
 
     def _unknown(self, word: str) -> str:
         if word in _PYTHON_ONLY:
@@ -235,4 +235,4 @@ def _accepted(make: Callable[..., Policy]) -> list[str]:
 
 def _near(word: str, known: Any) -> str:  # noqa: ANN401 - any collection of words
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    return f" (did you mean {found[0]!r}?)" if found else ""

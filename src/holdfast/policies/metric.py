@@ -55,7 +55,7 @@ class BestN(Rule):
 
     def _facts(self) -> Facts:
         stable = self.keep_checkpoints_without_metrics or not self.n
-        void = "best(0, ...) keeps none; write best(1, ...) for the best one, best(None, ...) for all"
+        void = "it keeps none; write best(1, ...) for the best one, best(None, ...) for all"
         return Facts(
             needs=Needs.METRICS,
             metrics=(self.get_metric_fn,),
