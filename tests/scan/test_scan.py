@@ -217,6 +217,34 @@ def test_an_absolute_link_by_another_name_of_the_root_points_too(orbax, on_disk,
     assert [("2",)] == [pointer.names for pointer in scan(tmp_path / "alias").pointers]
 
 
+@pytest.mark.parametrize("target", ["{alias}/run/2", "../../alias/run/2", "{alias}/hop"])
+def test_a_link_by_a_name_that_only_the_file_system_knows_points_too_s11(target, orbax, on_disk, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "alias").symlink_to("disk")
+    root = on_disk(orbax([1, 2]), "disk/run")
+    (tmp_path / "disk" / "hop").symlink_to(root / "2")
+    (root / "current").symlink_to(target.format(alias=tmp_path / "alias"))
+    run = scan(root)
+    assert [("current", ("2",))] == [(pointer.path, pointer.names) for pointer in run.pointers]
+    assert run.pointers == look_again(run, ["1"])[1]
+
+
+def test_a_shard_linked_by_another_name_of_the_root_is_a_ref_s19(orbax, on_disk, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "alias").symlink_to("disk")
+    root = on_disk(orbax([1, 2, 3]), "disk/run")
+    (root / "3/default/d/0").unlink()
+    (root / "3/default/d/0").symlink_to(tmp_path / "alias" / "run/1/default/d/0")
+    assert by_name(scan(root))["3"].refs == ("1",)
+
+
+def test_a_loop_of_links_leads_nowhere(orbax, on_disk):
+    root = on_disk(orbax([1, 2]))
+    (root / "a").symlink_to("../run/b")
+    (root / "b").symlink_to(root / "a")
+    assert scan(root).pointers == ()
+
+
 def test_links_from_one_checkpoint_into_another_are_its_refs(orbax, on_disk):
     root = on_disk(orbax([1, 2, 3]))
     (root / "3/default/d/0").unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, final, overload
 
@@ -78,7 +79,9 @@ def _link(look: Look, candidate: Candidate) -> tuple[tuple[str, str], ...]:
 
 def owners_of(place: Place, group: Group) -> Owners:
     """Which checkpoint of the group is at a place?"""
-    return Owners((place.root, *place.spellings), (*group.candidates, *(c for c, _ in group.aside)))
+    everyone = (*group.candidates, *(c for c, _ in group.aside))
+    of_files = os.path.realpath if place.spellings else None
+    return Owners((place.root, *place.spellings), everyone, resolved=of_files)
 
 
 def pointers_of(
