@@ -183,6 +183,20 @@ def test_checkpoints_known_by_name_are_a_sequence(orbax, in_memory):
     assert seen != ()
 
 
+@pytest.mark.parametrize("shape", ['{"a":%s}', "[%s]"])
+def test_metrics_that_are_too_deep_set_their_checkpoint_aside_s23(shape, orbax, on_disk):
+    deep = "1"
+    for _ in range(900):
+        deep = shape % deep
+    root = on_disk(orbax([1, 2, 3], loss=1))
+    (root / "2/metrics/metrics").write_text(f'{{"a":{deep}}}')
+    run = scan(root)
+    assert {"1": Status.COMPLETE, "2": Status.UNKNOWN, "3": Status.COMPLETE} == {
+        c.name: c.status for c in run.checkpoints
+    }
+    assert "nested more than 64 deep" in by_name(run)["2"].why
+
+
 # Links and shared bytes --------------------------------------------------------------------------------------------
 
 

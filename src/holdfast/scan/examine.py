@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple, final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from holdfast.checkpoint import Checkpoint, Status, TimeSource
 from holdfast.policies.base import Needs
@@ -12,11 +13,10 @@ from holdfast.scan.pace import said
 from holdfast.stores.base import Entry, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from holdfast.layouts.base import Candidate, Layout, Look
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_DEEPEST = 64
 NOT_VERIFIED = "not verified: only names were asked for"
 
 
@@ -66,7 +66,7 @@ def _verified(layout: Layout, candidate: Candidate, look: Look, reading: Reading
         step=_step(layout, candidate, look),
         time=when,
         time_source=source,
-        metrics=layout.metrics(candidate, look) if reading.metrics else None,
+        metrics=_metrics(layout, candidate, look) if reading.metrics else None,
         size=sum(entry.size for entry in content),
         shared=sum(entry.size for entry in content if entry.links > 1),
         status=finding.status,
@@ -89,12 +89,24 @@ def _glimpsed(layout: Layout, candidate: Candidate, look: Look, reading: Reading
             step=_step(layout, candidate, look),
             time=when,
             time_source=source,
-            metrics=layout.metrics(candidate, look) if reading.metrics else None,
+            metrics=_metrics(layout, candidate, look) if reading.metrics else None,
             size=sum(entry.size for entry in content if entry.kind is Kind.FILE) if reading.sizes else None,
             members=candidate.members,
             why=NOT_VERIFIED,
         )
     )
+
+
+def _metrics(layout: Layout, candidate: Candidate, look: Look) -> Mapping[str, Any] | None:
+    """``ValueError`` for metrics so deep that whoever walks them would run out of stack."""
+    found = layout.metrics(candidate, look)
+    level = [*found.values()] if found else []
+    for _ in range(_DEEPEST):
+        nested = [value for value in level if isinstance(value, Mapping | list | tuple)]
+        if not nested:
+            return found
+        level = [inner for value in nested for inner in (value.values() if isinstance(value, Mapping) else value)]
+    raise ValueError(f"its metrics are nested more than {_DEEPEST} deep")
 
 
 def _step(layout: Layout, candidate: Candidate, look: Look) -> int | None:
