@@ -70,7 +70,7 @@ def trainer(work, rng):
         if not (root / str(step)).exists():
             write(root, step)
         note(work / "committed", step)
-        time.sleep(rng.uniform(0.005, 0.03))
+        time.sleep(rng.uniform(0.02, 0.08))
 
 
 def pruner(work, rng):
@@ -134,7 +134,7 @@ def soak(seconds, work, seed):
     running = {start(job, work, rng.random()): job for job in jobs}
     kills, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
-        time.sleep(rng.uniform(0.02, 0.2))
+        time.sleep(rng.uniform(0.05, 0.4))
         pid = rng.choice(list(running))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

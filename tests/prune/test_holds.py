@@ -1,9 +1,11 @@
 """S12: what a person pinned or a job leased stays, at whatever moment that was said."""
 
-import contextlib
 import datetime as dt
 import errno
+import json
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -48,11 +50,48 @@ def test_s12_a_pin_after_the_second_look_is_honoured_the_checkpoint_comes_back(r
 
 
 def test_s12_a_lease_after_the_second_look_is_honoured_the_checkpoint_comes_back(run):
-    with contextlib.ExitStack() as stack:
-        fs = at_the_first_move(lambda: stack.enter_context(lease(run.path(200), owner="eval")))
-        report = run.prune("latest(1)", fs=fs)
-        assert [200, 400] == run.steps
+    """Its reader has not yet looked whether it may begin."""
+
+    def write():
+        (run.state / "leases").mkdir()
+        record = {"name": run.name(200), "owner": "eval", "ttl": 60, "grace": 60}
+        (run.state / "leases/x.json").write_text(json.dumps(record))
+
+    report = run.prune("latest(1)", fs=at_the_first_move(write))
+    assert [200, 400] == run.steps
     assert "leased by eval" in report.of("skipped")[0].why
+
+
+def test_s12_a_reader_does_not_begin_with_what_a_prune_at_work_intends_to_drop(run):
+    """Else it could be moved away for a moment, before its lease is seen and it comes back."""
+    refused = []
+
+    def read():
+        for step in (300, 400):
+            try:
+                with lease(run.path(step)):
+                    pass
+            except LeaseError as error:
+                refused.append((step, str(error)))
+
+    run.prune("latest(1)", fs=at_the_first_move(read))
+    assert [(300, f"'{run.name(300)}' is being dropped at this moment; choose another checkpoint")] == refused
+
+
+def test_s12_what_a_dead_prune_intended_to_drop_and_did_not_can_be_leased(run):
+    killed = """
+import datetime as dt, os, sys
+from holdfast.plan import plan
+from holdfast.prune import prune
+from holdfast.scan import scan
+from holdfast.stores.faults import Faults
+made = plan(scan(sys.argv[1]), "latest(1)", now=dt.datetime.now(dt.UTC))
+prune(made, fs=Faults(1, lambda c: os._exit(9), watch={"rename"}, where=lambda c: "model_" in c.args[0]).posix)
+"""
+    assert 9 == subprocess.run([sys.executable, "-c", killed, run.root], check=False).returncode
+    with lease(run.path(200)):
+        run.prune("latest(1)")
+    assert [200, 400] == run.steps
 
 
 def test_s12_a_lease_stops_only_the_checkpoint_that_it_holds(run):

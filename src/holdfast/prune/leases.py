@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, final
 
 from holdfast.errors import HoldfastError, LeaseError, NotFoundError, UsageError
-from holdfast.prune import files, holding, journal, waiting
+from holdfast.prune import files, holding, journal, lock, waiting
 from holdfast.prune.batch import State, present
 from holdfast.prune.state import home, resolve
 from holdfast.stores.posix import APPEND, Posix
@@ -181,11 +181,17 @@ def _resolved(path: str | os.PathLike[str]) -> str:
 
 
 def being_dropped(place: Home) -> set[str]:
-    """Which checkpoints are half way out of sight, or being dropped where they lie?"""
-    found = set[str]()
+    """Which checkpoints may be moved away although their leases were read before mine was written?
+
+    All that a living pruner intends to drop: its intent is written before it reads the leases of what it names, so a
+    lease that sees no intent is seen by whoever comes. Of a dead one's, those that are half way: the next prune reads
+    the leases before it moves anything.
+    """
+    found, alive = set[str](), lock.holder(place)
     for where, batch in waiting.loaded(place, State.HELD, State.LOST):
         there = present(place, where)
-        found |= {u.name for u in batch.units if batch.in_place or (u.key in there and len(u.members) > 1)}
+        at_work = where.state is State.HELD and where.token == alive
+        found |= {u.name for u in batch.units if at_work or batch.in_place or u.key in there}
     return found
 
 

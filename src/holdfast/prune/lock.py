@@ -183,6 +183,14 @@ def locked(home: Home, *, ttl: float = TTL, clock: Clock | None = None) -> Itera
         lock.release(heart)
 
 
+def holder(home: Home) -> str:
+    """The token of whoever holds the lock and is not provably dead; empty: nobody does. Only looks."""
+    seen = _top(home.fs, *_place(home))
+    if seen is None or seen.released or provably_dead(seen.owner):
+        return ""
+    return str(seen.owner.get("token", ""))
+
+
 def _place(home: Home) -> tuple[int, str]:
     return (home.parent_fd, _beside(home)) if home.fd is None else (home.fd, "lock-")
 
