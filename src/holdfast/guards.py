@@ -41,13 +41,20 @@ class Guarded:
 
 def newest(look: Guarded) -> Iterator[tuple[str, str]]:
     """Which is the newest, by time and by step, and the newest from which training can go on? (S1)."""
-    for order in look.orders:
+    for order in (*look.orders, *_timed(look.orders[0])):
         told: dict[str, str] = {}
         for kind, able in _KINDS:
             found = next((c for c in reversed(order) if able(c)), None)
             if found is not None:
                 told.setdefault(found.name, f"the newest {kind} is never dropped")
         yield from told.items()
+
+
+def _timed(order: Sequence[Checkpoint]) -> Iterator[list[Checkpoint]]:
+    """Where some times are not known there is no order of time of all: that of those which have one."""
+    known = [(c.time, i) for i, c in enumerate(order) if c.time is not None]
+    if len(known) < len(order):
+        yield [order[i] for _, i in sorted(known)]
 
 
 _KINDS: tuple[tuple[str, Callable[[Checkpoint], bool]], ...] = (

@@ -152,7 +152,7 @@ class Plan:
                     f"this is no plan: expected a JSON document with schema {SCHEMA!r}; make one with --out"
                 )
             made = _from_plain(whole)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as cause:
             raise FormatError(f"the plan cannot be read ({cause}); make a new one with --out") from cause
         if made.id != whole.get("id"):
             raise FormatError(
@@ -213,6 +213,8 @@ def plan(
             repoint=repoint,
         )
     )
+    if verdicts and not any(kept for kept, _ in verdicts.values()):
+        notes += ("the policy itself keeps none of these checkpoints, only the guards keep any: is it the one meant?",)
     decisions = _newest_first(_decide(run.checkpoints, aside, verdicts, guarded), orders[0])
     return Plan(
         root=run.root,

@@ -23,6 +23,7 @@ _DURATION_WORDS: Final = {
     }.items()
     for word in words.split()
 }
+_MONTHS: Final = re.compile(r"\d\s*M(?![A-Za-z])", re.ASCII)
 _DURATION_HELP: Final = (
     "write a number and a unit of w, d, h, m or s, largest first: '7d', '36h', '1d12h', '90m', '45s'"
 )
@@ -49,6 +50,10 @@ def parse_duration(text: str | timedelta) -> timedelta:
         return _not_negative(text)
     if not isinstance(text, str):
         raise PolicyTypeError(f"{text!r} is no duration: {_DURATION_HELP}")
+    if _MONTHS.search(text):
+        raise PolicyError(
+            f"{text!r} is no clear duration, as M may mean months: write '7m' for minutes, '210d' for seven months"
+        )
     seconds, end, largest = Fraction(0), 0, len(_DURATIONS)
     order = list(reversed(_DURATIONS))
     lowered = text.strip().lower()

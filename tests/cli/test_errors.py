@@ -138,6 +138,13 @@ def test_no_encoding_makes_it_fail(run, encoding):
         done.stdout.decode(encoding)
 
 
+@pytest.mark.parametrize("width", ["20", "80"])
+def test_help_can_be_printed_anywhere(width):
+    for command in ("plan", "prune", "lease"):
+        said = run_program(command, "--help", env={"PYTHONIOENCODING": "ascii", "COLUMNS": width})
+        assert (0, b"") == (said.returncode, said.stderr)
+
+
 def test_piped_output_is_one_line_per_checkpoint(run):
     done = run_program("plan", run, "latest(3)", env={"COLUMNS": ""})
     lines = [line for line in done.stdout.decode().splitlines() if " keep " in line or " drop " in line]

@@ -145,6 +145,12 @@ def test_what_a_crash_left_is_partial(run):
     assert Status.PARTIAL is seen(run).status
 
 
+def test_one_in_which_another_run_saves_is_set_aside_s10(run):
+    shutil.copytree(run / "checkpoint-8", run / "checkpoint-6/checkpoint-2")
+    assert Status.UNKNOWN is seen(run, "checkpoint-6").status
+    assert "checkpoint-2" in seen(run, "checkpoint-6").why
+
+
 def test_one_that_is_staged_is_partial(run):
     (run / "checkpoint-8").rename(run / "tmp-checkpoint-8")
     assert Status.PARTIAL is seen(run, "tmp-checkpoint-8").status

@@ -62,6 +62,13 @@ def test_the_newest_known_resumable_stays_beside_newer_ones_that_cannot_be_told_
     assert steps(made.kept) == [2, 3]
 
 
+def test_the_newest_by_time_stays_where_a_time_is_not_known_s1(make_run, make_checkpoint, now):
+    unknown = make_checkpoint(1, time=None, time_source=TimeSource.NONE)
+    rewound = make_checkpoint(2, time=now - timedelta(days=1))
+    made = plan(make_run(unknown, rewound, 3, 4), "latest(1)", now=now)
+    assert ["checkpoint-4", "checkpoint-2"] == [d.name for d in made.kept]
+
+
 def test_a_rewound_run_keeps_the_newest_by_time_and_by_step_s1_s7(make_run, make_checkpoint, now):
     late = make_checkpoint(100).time + timedelta(days=1)
     rewound = make_checkpoint(50, time=late)
@@ -207,6 +214,12 @@ def test_a_time_without_zone_is_refused(make_run):
         plan(make_run(1), "latest(1)", now=datetime(2026, 1, 1))
 
 
+@pytest.mark.parametrize(("policy", "told"), [("at(77)", True), ("every(steps=1000)", True), ("at(2)", False)])
+def test_a_policy_that_keeps_nothing_of_this_run_is_told_s3(policy, told, make_run, now):
+    made = plan(make_run(1, 2, 3), policy, now=now)
+    assert any("keeps none of these" in note for note in made.notes) is told
+
+
 @pytest.mark.parametrize(("limit", "over"), [(0.5, True), (0.8, False), (2, True), (3, False), (0, True), (1.0, False)])
 def test_a_plan_over_its_drop_limit_carries_a_refusal_s17(limit, over, make_run, now):
     made = plan(make_run(1, 2, 3, 4), "latest(1)", now=now, drop_limit=limit)
@@ -318,6 +331,8 @@ def test_a_changed_plan_is_no_plan(make_run, now):
     text = plan(make_run(1, 2), "latest(1)", now=now).to_json()
     with pytest.raises(FormatError, match="changed"):
         Plan.from_json(text.replace('"drop"', '"keep"'))
+    with pytest.raises(FormatError, match="too large"):
+        Plan.from_json(text.replace('"metrics": {}', f'"metrics": {{"a": 1{"0" * 400}}}'))
 
 
 @pytest.mark.parametrize(

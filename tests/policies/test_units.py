@@ -50,6 +50,8 @@ def test_a_duration_is_read_as_people_write_it(text, expected):
         "1d,2h",
         "9" * 30 + "d",
         "1y",
+        "7M",
+        "1d 7 M",
     ],
 )
 def test_what_is_no_duration_is_refused(text):

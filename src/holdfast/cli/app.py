@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -204,6 +205,7 @@ def _app() -> Any:  # noqa: ANN401 - a click command
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code. Prints the answer on standard output, all else on standard error."""
+    _never_fail_to_print()
     given = list(sys.argv[1:] if arguments is None else arguments)
     own = given[: given.index("--")] if "--" in given else given
     as_json = "--json" in own
@@ -228,6 +230,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         send_error(RuntimeError(f"a bug in holdfast: {error!r}; please report it"), 1, as_json=as_json)
         return 1
+
+
+def _never_fail_to_print() -> None:
+    """What an encoding lacks is escaped, also in what Typer and Rich print (help, the bar)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _answered(answer: Answer | int | None) -> int:

@@ -68,6 +68,8 @@ class HFTrainer(Layout):
             return partial(f"being written: {left or 'staged as tmp-checkpoint-N'}")
         if _STATE not in names:
             return partial(f"{_STATE}, which is written last, is missing")
+        if inner := next((name for name in names if _NAME.fullmatch(name)), ""):
+            return unknown(f"it is the root of a run of its own, which holds {inner}")
         if _state(candidate, look) is None:
             return unknown(f"{_STATE} is no JSON, or too large to read")
         checks = (_weights(candidate, names, look), _to_resume(candidate, names, look), _ranks(names))
