@@ -20,7 +20,7 @@ $(VENV)/.demo: $(BIN)/python $(MANIFEST)
 	@touch $@
 
 $(VENV)/.check: $(BIN)/python $(MANIFEST)
-	$(PIP) --editable '.[check,test]'
+	$(PIP) --editable '.[check,demo,test]'
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python $(MANIFEST)
