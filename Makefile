@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-MANIFEST := pyproject.toml
+MANIFEST := pyproject.toml Makefile
 PYTEST_ARGS ?=
 
 .PHONY: help demo test check fmt bench soak docs clean
