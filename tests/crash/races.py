@@ -175,9 +175,19 @@ def race_move(work, rounds=500):
     return {"rounds": rounds, "codes": codes, "alive": len(alive), "outcomes": outcomes}
 
 
-def drop_seven(run, place):
+def save_seven(run):
+    """Save the checkpoint again, never through the link: the trainer must not write into the canary itself."""
     with contextlib.suppress(OSError):
-        os.makedirs(run / "7/sub", exist_ok=True)
+        os.makedirs(run / "7", exist_ok=True)
+        fd = os.open(run / "7", DIRECTORY)
+        try:
+            os.mkdir("sub", dir_fd=fd)
+        finally:
+            os.close(fd)
+
+
+def drop_seven(run, place):
+    save_seven(run)
     with locked(place) as lock:
         intent = Intent(plan="p", policy="", now=dt.datetime.now(dt.UTC), grace=dt.timedelta(0))
         doomed = Doomed(name="7", step=7, size=0, fingerprint="", members=("7",))
