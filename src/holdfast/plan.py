@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import hashlib
 import json
 import math
@@ -92,10 +93,10 @@ class Plan:
     refusal: str = ""
     """Why a prune must refuse this plan (its drop limit); empty: it need not."""
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
-        """Which plan is it? Equal plans have equal ids; a plan is applied at most once."""
-        return hashlib.sha256(self._body().encode()).hexdigest()[:16]
+        """Which plan is it? Equal plans have equal ids; a plan is applied at most once. Worked out once: O(n)."""
+        return _id_of(self._body())
 
     @property
     def kept(self) -> tuple[Decision, ...]:
@@ -132,14 +133,19 @@ class Plan:
 
     def __getitem__(self, name: str) -> Decision:
         """The decision on the checkpoint of that name; ``KeyError`` if there is none."""
-        return next((d for d in self.decisions if d.name == name), None) or _no_such(name)
+        return self._by_name[name]
+
+    @functools.cached_property
+    def _by_name(self) -> Mapping[str, Decision]:
+        return {d.name: d for d in self.decisions}
 
     def _body(self) -> str:
         return json.dumps(_to_plain(self), ensure_ascii=True, allow_nan=False, sort_keys=True)
 
     def to_json(self) -> str:
         """One JSON document, with its schema and its id."""
-        whole = {"schema": SCHEMA, "id": self.id, **json.loads(self._body())}
+        body = self._body()
+        whole = {"schema": SCHEMA, "id": _id_of(body), **json.loads(body)}
         return json.dumps(whole, ensure_ascii=True, allow_nan=False, indent=1) + "\n"
 
     @classmethod
@@ -161,8 +167,8 @@ class Plan:
         return made
 
 
-def _no_such(name: str) -> Decision:
-    raise KeyError(name)
+def _id_of(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
 def plan(

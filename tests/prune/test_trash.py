@@ -285,3 +285,18 @@ def test_s14_of_several_members_the_marker_goes_first_and_comes_back_last(real, 
     undo(run.root, fs=back.posix)
     assert ["index", "index"] == [back.calls[i].args[1].rpartition(".")[2] for i in (2, 5)]
     assert before == run.digest()
+
+
+@pytest.mark.parametrize("purging", [False, True])
+def test_the_trash_is_listed_as_often_for_many_as_for_few(tmp_path, world, purging):
+    def listed(name, count):
+        run = type(world)(tmp_path / name / "run").save(*range(1, count + 1))
+        seen = Faults(watch={"scan"})
+        if not purging:
+            run.prune("latest(1)", grace=WEEK, fs=seen.posix)
+        else:
+            run.prune("latest(1)", grace=WEEK)
+            purge(run.root, keep_bytes=1, threads=1, fs=seen.posix)
+        return len(seen.calls)
+
+    assert listed("few", 3) == listed("many", 15)

@@ -187,6 +187,12 @@ def present(home: Home, place: Place) -> dict[int, dict[int, str]]:
     return found
 
 
+def lying(home: Home, place: Place, batch: Batch) -> list[Unit]:
+    """Which checkpoints of the batch lie in it, with any of their members? One listing."""
+    there = present(home, place)
+    return [unit for unit in batch.units if unit.key in there]
+
+
 def drop_empty(home: Home, place: Place) -> bool:
     """Remove a batch in which no member lies any more. False: something else is in it."""
     fs, fd = home.fs, trash(home)

@@ -89,7 +89,7 @@ def _chosen(home: Home, now: datetime, older_than: timedelta | None, keep_bytes:
     for place, batch in found:
         if left > keep_bytes:
             chosen.append(place)
-            left -= sum(unit.size for unit in batch.units if unit.key in batches.present(home, place))
+            left -= sum(unit.size for unit in batches.lying(home, place, batch))
     return chosen
 
 
@@ -108,12 +108,7 @@ def due(home: Home, now: datetime) -> list[Place]:
 def _unheld(home: Home, now: datetime, found: list[tuple[Place, Batch]]) -> list[tuple[Place, Batch]]:
     """Without those in which a checkpoint waits that somebody holds by now (it could not be moved back)."""
     held = holding.by_name(holding.in_force(home, now))
-    free = []
-    for place, batch in found:
-        there = batches.present(home, place)
-        if not any(unit.key in there and unit.name in held for unit in batch.units):
-            free.append((place, batch))
-    return free
+    return [pair for pair in found if not any(unit.name in held for unit in batches.lying(home, *pair))]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

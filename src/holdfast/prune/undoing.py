@@ -77,8 +77,7 @@ def _chosen(home: Home, names: list[str]) -> list[tuple[Place, Unit]]:
 
 
 def _waiting(home: Home, place: Place, batch: Batch) -> list[tuple[Place, Unit]]:
-    there = batches.present(home, place)
-    return [(place, unit) for unit in batch.units if unit.key in there]
+    return [(place, unit) for unit in batches.lying(home, place, batch)]
 
 
 def _newest(everything: list[tuple[Place, Unit]], name: str, home: Home) -> tuple[Place, Unit]:

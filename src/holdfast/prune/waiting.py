@@ -64,7 +64,6 @@ def loaded(home: Home, *states: State) -> list[tuple[Place, Batch]]:
 
 def entries(home: Home, place: Place, batch: Batch) -> list[TrashEntry]:
     """What of this batch lies in the trash?"""
-    there = batches.present(home, place)
     return [
         TrashEntry(
             name=unit.name,
@@ -76,12 +75,10 @@ def entries(home: Home, place: Place, batch: Batch) -> list[TrashEntry]:
             batch=batch.token,
             policy=batch.policy,
         )
-        for unit in batch.units
-        if unit.key in there
+        for unit in batches.lying(home, place, batch)
     ]
 
 
 def total(home: Home) -> int:
     """How many bytes wait in the trash?"""
-    found = loaded(home, State.WAITING)
-    return sum(u.size for place, batch in found for u in batch.units if u.key in batches.present(home, place))
+    return sum(unit.size for pair in loaded(home, State.WAITING) for unit in batches.lying(home, *pair))
