@@ -39,11 +39,7 @@ class Accelerate(Layout):
 
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:
         """Any directory. ``checkpoint_N`` counts saves: its template is ``checkpoint_{save}``."""
-        for candidate in folders(entries):
-            match = _AUTOMATIC.fullmatch(candidate.name)
-            yield (
-                Candidate(candidate.name, int(match[1]), candidate.members, "checkpoint_{save}") if match else candidate
-            )
+        return folders(entries, _AUTOMATIC, "checkpoint_{save}")
 
     def recognises(self, candidate: Candidate, look: Look) -> bool:
         """By ``random_states_R.pkl``. A younger one, under the automatic name, by its optimizer or bare weights."""

@@ -58,13 +58,7 @@ class DeepSpeed(Layout):
 
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:
         """Any directory. Universal ones are a series of their own."""
-        for candidate in folders(entries):
-            match = _UNIVERSAL.fullmatch(candidate.name)
-            yield (
-                Candidate(candidate.name, int(match[1]), candidate.members, "global_step{step}_universal")
-                if match
-                else candidate
-            )
+        return folders(entries, _UNIVERSAL, "global_step{step}_universal")
 
     def recognises(self, candidate: Candidate, look: Look) -> bool:
         """By a file of model or optimizer states."""

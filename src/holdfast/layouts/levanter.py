@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, final
 
 from holdfast.layouts.base import COMPLETE, Candidate, Finding, Layout, Look, partial
+from holdfast.layouts.names import numbered
 from holdfast.stores.base import Entry, Kind
 
 if TYPE_CHECKING:
@@ -33,10 +34,7 @@ class Levanter(Layout):
 
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:
         """Directories named ``step-N``."""
-        for entry in entries:
-            match = _NAME.fullmatch(entry.path)
-            if match and entry.kind is Kind.DIR:
-                yield Candidate(entry.path, int(match[1]), (entry.path,), "step-{step}")
+        return numbered(entries, _NAME, "step-{step}")
 
     def recognises(self, candidate: Candidate, look: Look) -> bool:
         """By ``step`` and ``timestamp`` in ``metadata.json``; before that is written, by the parts of its state."""

@@ -107,17 +107,27 @@ def _step(numbers: list[tuple[int, str]]) -> int | None:
     return numbers[0][0] if len(numbers) == 1 else None
 
 
-def folders(entries: Iterable[Entry]) -> Iterator[Candidate]:
+def numbered(entries: Iterable[Entry], pattern: re.Pattern[str], template: str) -> Iterator[Candidate]:
+    """Which directories have a name that ``pattern`` matches whole? Its first group is the number."""
+    for entry in entries:
+        match = pattern.fullmatch(entry.path)
+        if match and entry.kind is Kind.DIR:
+            yield Candidate(entry.path, int(match[1]), (entry.path,), template)
+
+
+def folders(entries: Iterable[Entry], own: re.Pattern[str] | None = None, template: str = "") -> Iterator[Candidate]:
     """Which directories could be checkpoints under any name? One candidate each; without links and hidden ones.
 
     A name without a number, with a word like ``best``, or with something after its number (``step-100-backup``)
-    is an alias: protected, and never in the series.
+    is an alias: protected, and never in the series. A name that ``own`` matches is read as :func:`numbered` does.
     """
     for entry in entries:
-        if entry.kind is Kind.DIR and not entry.path.startswith("."):
-            template, step = read(entry.path)
+        if own and own.fullmatch(entry.path):
+            yield from numbered([entry], own, template)
+        elif entry.kind is Kind.DIR and not entry.path.startswith("."):
+            free, step = read(entry.path)
             alias = step is None or is_alias(entry.path) or not entry.path[-1].isdigit()
-            yield Candidate(entry.path, step, (entry.path,), template, alias=alias)
+            yield Candidate(entry.path, step, (entry.path,), free, alias=alias)
 
 
 def holds_checkpoints(look: Look, folder: str) -> bool:

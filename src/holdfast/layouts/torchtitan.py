@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, final
 from holdfast.layouts.base import Candidate, Finding, Layout, Look
 from holdfast.layouts.dcp import METADATA, dcp_status, holds_dcp, marker_of
 from holdfast.layouts.integrity import INDEX, weights
+from holdfast.layouts.names import numbered
 from holdfast.layouts.opcodes import mentions
-from holdfast.stores.base import Entry, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from holdfast.stores.base import Entry
 
 _NAME = re.compile(r"step-(\d{1,18})")
 
@@ -33,10 +35,7 @@ class Torchtitan(Layout):
 
     def candidates(self, entries: Sequence[Entry]) -> Iterable[Candidate]:
         """Directories named ``step-N``, and nothing around it."""
-        for entry in entries:
-            match = _NAME.fullmatch(entry.path)
-            if match and entry.kind is Kind.DIR:
-                yield Candidate(entry.path, int(match[1]), (entry.path,), "step-{step}")
+        return numbered(entries, _NAME, "step-{step}")
 
     def recognises(self, candidate: Candidate, look: Look) -> bool:
         """By DCP's shards or marker, or by the shards of a last save for Hugging Face."""
