@@ -24,7 +24,7 @@ from holdfast.errors import FormatError
 from holdfast.prune import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from holdfast.prune.state import Home
 
@@ -216,8 +216,3 @@ def marked(home: Home, place: Place, unit: Unit) -> int | None:
     """When was that noted, in ns by the file system's clock? None: it was not."""
     about = files.here(home.fs, f"{place.name}/{MARK}{unit.key}", trash(home))
     return None if about is None else about.st_mtime_ns
-
-
-def size_of(units: Sequence[Unit]) -> int:
-    """How many bytes do these take?"""
-    return sum(unit.size for unit in units)
