@@ -26,6 +26,8 @@ NAMES = frozenset({"mkdir", "rmdir", "unlink", "link", "symlink", "rename", "ren
 """The calls that change which names there are."""
 EFFECTS = NAMES | {"create", "write", "fsync", "utime", "chown", "chmod"}
 """The calls that change anything, or promise that it stays. ``create``: an ``open`` that may make a file."""
+READS = frozenset({"open", "beneath", "close", "read", "fstat", "stat", "scan", "readlink", "list", "tree"})
+"""The calls that only look."""
 
 
 class Call(NamedTuple):
